@@ -1,0 +1,3 @@
+module github.com/ripcord-dev/ripcord
+
+go 1.26
