@@ -25,9 +25,9 @@ const (
 	RunAttached    EntryKind = "run.attached"     // Executor: a new one holds the lease; effects in progress were interrupted
 	RunBundled     EntryKind = "run.bundled"      // Blobs: the bundle is durable
 	RunPaused      EntryKind = "run.paused"       // Who, Reason
-	RunResumed     EntryKind = "run.resumed"      // Who, Reason
+	RunResumed     EntryKind = "run.resumed"      // Who, Reason, State
 	RunHeld        EntryKind = "run.held"         // Reason, Step, Failure, Until, Then
-	RunReleased    EntryKind = "run.released"     // a hold ended: Reason
+	RunReleased    EntryKind = "run.released"     // a hold ended: Reason, State, Step
 	RunWatching    EntryKind = "run.watching"     // the watch step begins
 	RunRollingBack EntryKind = "run.rolling_back" // Reason, Step, Failure
 	RunEvidence    EntryKind = "run.evidence"     // Blobs, Reason (gaps)
@@ -86,6 +86,8 @@ type Entry struct {
 	Verified bool `json:"verified,omitempty"`
 	// Back marks an entry that belongs to the way back of its step.
 	Back bool `json:"back,omitempty"`
+	// State is the run state in which a resumed or released run goes on.
+	State RunState `json:"state,omitempty"`
 	// LastGood is the release that a commit makes last good.
 	LastGood RunID `json:"last_good,omitempty"`
 	// Cleanup lists the steps whose Finish did not succeed.

@@ -43,18 +43,16 @@ const (
 // Summary is a run in one row, derived from its entries alone. A store keeps it
 // beside them so that lists need not read the journal.
 type Summary struct {
-	Run         RunID    `json:"run"`
-	Application string   `json:"application"`
-	Environment string   `json:"environment"`
-	Version     string   `json:"version"`
-	Purpose     Purpose  `json:"purpose"`
-	State       RunState `json:"state"`
-	// Before is the state that a pause interrupted.
-	Before     RunState  `json:"before,omitempty"`
-	StartedAt  time.Time `json:"started_at"`
-	EndedAt    time.Time `json:"ended_at,omitzero"`
-	FailedStep StepID    `json:"failed_step,omitempty"`
-	Failure    *Failure  `json:"failure,omitempty"`
+	Run         RunID     `json:"run"`
+	Application string    `json:"application"`
+	Environment string    `json:"environment"`
+	Version     string    `json:"version"`
+	Purpose     Purpose   `json:"purpose"`
+	State       RunState  `json:"state"`
+	StartedAt   time.Time `json:"started_at"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
+	FailedStep  StepID    `json:"failed_step,omitempty"`
+	Failure     *Failure  `json:"failure,omitempty"`
 	// BackAt is when the run began to go back.
 	BackAt time.Time `json:"back_at,omitzero"`
 	// Committed says that the release became last good.
@@ -84,7 +82,7 @@ type Summary struct {
 // Apply brings the summary up to date with the run's next entry.
 func (s *Summary) Apply(e Entry) {
 	s.Entries, s.Head = e.Seq, e.Hash
-	if next, ok := e.Kind.state(); ok {
+	if next, ok := e.RunState(); ok {
 		s.State, s.Why, s.Until = next, e.Reason, time.Time{}
 	}
 	switch e.Kind {
@@ -92,7 +90,6 @@ func (s *Summary) Apply(e Entry) {
 		s.plan(e)
 	case RunAttached:
 		s.Detached = s.Detached || e.Executor != nil && e.Executor.Keeper
-	case RunPaused:
 	case RunHeld:
 		s.fail(e)
 		if e.Until != nil {
@@ -144,10 +141,11 @@ func (s *Summary) RecoverySeconds() float64 {
 	return s.EndedAt.Sub(s.BackAt).Seconds()
 }
 
-// state is the run state that an entry of this kind sets. RunResumed and
-// RunReleased carry the state to go on in as a following entry.
-func (k EntryKind) state() (RunState, bool) {
-	switch k {
+// RunState is the run state that the entry sets; ok is false when it sets none.
+func (e *Entry) RunState() (next RunState, ok bool) {
+	switch e.Kind {
+	case RunResumed, RunReleased:
+		return e.State, true
 	case RunPlanned:
 		return StatePlanned, true
 	case RunStarted:
