@@ -1,0 +1,91 @@
+# make help lists the targets.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+PLATFORMS := linux/amd64 linux/arm64
+
+# Packages that are built and tested at once; the e2e stories start processes of
+# their own, so more of them only makes each slower.
+PARALLEL ?= 2
+FUZZTIME ?= 10s
+SOAKTIME ?= 30m
+
+LINT := bin/golangci-lint
+STATIC := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/ripcord, one static binary (the default)
+	$(STATIC) -o bin/ripcord ./cmd/ripcord
+
+.PHONY: dist
+dist: ## Build release binaries and SHA256SUMS in dist/, and verify them
+	rm -rf dist && mkdir -p dist
+	for platform in $(PLATFORMS); do \
+	  os=$${platform%/*} arch=$${platform#*/}; \
+	  echo "dist/ripcord-$$os-$$arch"; \
+	  GOOS=$$os GOARCH=$$arch $(STATIC) -o "dist/ripcord-$$os-$$arch" ./cmd/ripcord; \
+	done
+	cp LICENSE dist/
+	cd dist && sha256sum LICENSE ripcord-* > SHA256SUMS && sha256sum --check --strict SHA256SUMS
+
+##@ Try
+
+.PHONY: demo
+demo: build ## Release a real shop: good, failing, killed and recovered
+	examples/demo.sh
+
+##@ Prove
+
+.PHONY: test
+test: ## Run all tests
+	tools/install-test-deps.sh
+	CGO_ENABLED=0 go test -p $(PARALLEL) -timeout 15m ./...
+
+.PHONY: race
+race: ## Run all tests under the race detector
+	tools/install-test-deps.sh race
+	CGO_ENABLED=1 go test -race -p $(PARALLEL) -timeout 25m ./...
+
+.PHONY: lint
+lint: $(LINT) ## Check style, layers and formatting
+	tools/check-layers.sh $(LINT)
+	$(LINT) run ./...
+	$(LINT) fmt --diff
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the code
+	$(LINT) fmt
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME each (10s)
+	tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: soak
+soak: ## Simulate fresh seeds for SOAKTIME (30m)
+	CGO_ENABLED=0 RIPCORD_SOAK=$(SOAKTIME) go test -count=1 -timeout 24h -run '^TestSoak' -v ./sim/...
+
+.PHONY: bench
+bench: build ## Measure speed and memory, as ratios to this machine
+	tools/install-test-deps.sh bench
+	CGO_ENABLED=0 go run ./bench
+
+##@ House
+
+$(LINT): tools/go.mod tools/go.sum
+	@echo "building the linter (a few minutes, once)"
+	CGO_ENABLED=0 go -C tools build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: clean
+clean: ## Remove what make built
+	rm -rf bin dist
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Makes sure that the programs which tests call are there. It installs what is
+# missing where it may (root on Debian or Ubuntu), else it says what is missing
+# and fails: a test that can't run is not a test that passed.
+#
+# usage: install-test-deps.sh [race|bench]
+set -euo pipefail
+
+# command:package
+needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils)
+case "${1:-test}" in
+  test) ;;
+  race) needs+=(gcc:gcc) ;;
+  bench) needs+=(nginx:nginx-light) ;;
+  *) echo "usage: $0 [race|bench]" >&2; exit 2 ;;
+esac
+
+commands=() packages=()
+for need in "${needs[@]}"; do
+  # Debian keeps servers in sbin, which is not in everybody's PATH.
+  PATH="$PATH:/usr/sbin:/sbin" command -v "${need%%:*}" >/dev/null && continue
+  commands+=("${need%%:*}")
+  packages+=("${need##*:}")
+done
+[ ${#commands[@]} -eq 0 ] && exit 0
+
+# A C compiler without the headers of the C library builds nothing.
+[[ " ${packages[*]} " == *" gcc "* ]] && packages+=(libc6-dev)
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "missing commands: ${commands[*]}" >&2
+  echo "install them, on Debian: sudo apt-get install ${packages[*]}" >&2
+  exit 1
+fi
+echo "installing: ${packages[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq >/dev/null
+apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
