@@ -51,6 +51,7 @@ const (
 	StepUndoIntent EntryKind = "step.undo_intent" // Attempt: Undo begins
 	StepUndone     EntryKind = "step.undone"      // Seen, Verified, Blobs (log)
 	StepUndoFailed EntryKind = "step.undo_failed" // Attempt, Failure, Until (next attempt), Blobs (log)
+	StepDiscarded  EntryKind = "step.discarded"   // what Prepare made is dropped; Failure if it could not be
 	StepLeft       EntryKind = "step.left"        // Reason: going back leaves this step as it is
 	StepFinished   EntryKind = "step.finished"    // after commit
 	StepUnfinished EntryKind = "step.unfinished"  // Failure: Finish failed; Until (next attempt)
