@@ -1,0 +1,184 @@
+package adaptertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Config says what Run tests.
+type Config struct {
+	// New makes a fresh world and everything to act on it.
+	New func(t *testing.T) Fixture
+	// Without names the parts that do not apply and says why. The step's Traits
+	// must agree: leaving out a part that applies fails, and so does silence
+	// about one that does not.
+	Without map[Part]string
+}
+
+// Fixture is one world and a step on it. In the world as it is made, the step's
+// effect is absent.
+type Fixture struct {
+	Adapter ripcord.Adapter
+	Spec    ripcord.StepSpec
+	Scope   ripcord.Scope
+	// Fingerprint describes the whole world that the step may touch, without
+	// what may differ between equal worlds (pids, ports, times).
+	Fingerprint func(t *testing.T) string
+	// References names the settings whose text may be ${steps.X.outputs.Y}.
+	References []string
+	// Secrets are values that the settings refer to and that may show nowhere.
+	Secrets []string
+	// Breaks are ways in which this system makes an Apply fail.
+	Breaks []Break
+}
+
+// Break is one way to make an Apply fail.
+type Break struct {
+	Name string
+	// Break makes the next Apply fail; Mend makes the system whole again.
+	Break, Mend func(t *testing.T)
+}
+
+// Part is a part of the suite that does not apply to every step.
+type Part string
+
+// The parts that a step's Traits can exclude.
+const (
+	// PartCheck: Check tells whether the effect is there.
+	PartCheck Part = "check"
+	// PartAgain: Apply may be repeated.
+	PartAgain Part = "again"
+	// PartUndo: there is a way back.
+	PartUndo Part = "undo"
+	// PartUndoAgain: Undo may be repeated, also when Apply never ran or stopped
+	// in its middle.
+	PartUndoAgain Part = "undo-again"
+	// PartChange: Apply changes the world.
+	PartChange Part = "change"
+)
+
+func parts() []Part {
+	return []Part{PartCheck, PartAgain, PartUndo, PartUndoAgain, PartChange}
+}
+
+// applies says whether the traits promise a part.
+func applies(p Part, traits ripcord.Traits) bool {
+	way := traits.Reversal.Way
+	switch p {
+	case PartCheck:
+		return traits.Checkable
+	case PartAgain:
+		return traits.Checkable || traits.Idempotent
+	case PartUndo:
+		return way == ripcord.WayExact || way == ripcord.WayRestorable || way == ripcord.WayUnverified
+	case PartUndoAgain:
+		return applies(PartUndo, traits) && traits.UndoIdempotent
+	case PartChange:
+		return way != ripcord.WayNothing
+	}
+	return true
+}
+
+// Run runs the whole suite. Each test makes its own world, and opens the step
+// anew for every call, as a new process would.
+func Run(t *testing.T, config Config) {
+	t.Helper()
+	traits := traitsOf(t, config)
+	for _, part := range parts() {
+		reason, without := config.Without[part]
+		switch {
+		case without && reason == "":
+			t.Errorf("part %q is left out without a reason", part)
+		case without && applies(part, traits):
+			t.Errorf("part %q is left out, but the traits promise it", part)
+		case !without && !applies(part, traits):
+			t.Errorf("part %q does not apply by the traits, but no reason is given", part)
+		}
+	}
+	suite{config: config, traits: traits}.run(t)
+}
+
+// suite is one run of all tests.
+type suite struct {
+	config Config
+	traits ripcord.Traits
+}
+
+func (s suite) run(t *testing.T) {
+	t.Helper()
+	tests := []struct {
+		name  string
+		needs []Part
+		test  func(t *testing.T, w *world)
+	}{
+		{"open/unknown setting", nil, openUnknown},
+		{"open/wrong types", nil, openTypes},
+		{"open/garbage", nil, openGarbage},
+		{"open/touches nothing", nil, openTouches},
+		{"open/references", nil, openReferences},
+		{"traits", nil, traitsSane},
+		{"check/reads only", nil, checkReads},
+		{"check/stable", []Part{PartCheck}, checkStable},
+		{"check/absent before", []Part{PartCheck}, checkAbsent},
+		{"apply", nil, applyOnce},
+		{"apply/twice", []Part{PartAgain}, applyTwice},
+		{"apply/changes nothing", nil, applyNothing},
+		{"undo", []Part{PartUndo}, undoAfter},
+		{"undo/without apply", []Part{PartUndoAgain}, undoWithout},
+		{"undo/twice", []Part{PartUndoAgain}, undoTwice},
+		{"undo/apply again", []Part{PartUndo, PartAgain}, undoApply},
+		{"outputs", nil, outputsStable},
+		{"explain", nil, explainReads},
+		{"evidence", nil, evidenceReads},
+		{"prepare", nil, prepareTwice},
+		{"prepare/undo", []Part{PartUndo}, prepareUndo},
+		{"finish", nil, finishTwice},
+		{"secrets", nil, secretsHidden},
+		{"cancelled before", nil, cancelledBefore},
+	}
+	for _, test := range tests {
+		if s.has(test.needs...) {
+			t.Run(test.name, func(t *testing.T) { test.test(t, s.world(t)) })
+		}
+	}
+	s.breaks(t)
+	s.interruptions(t)
+}
+
+func (s suite) has(needs ...Part) bool {
+	for _, part := range needs {
+		if !applies(part, s.traits) {
+			return false
+		}
+	}
+	return true
+}
+
+func traitsOf(t *testing.T, config Config) ripcord.Traits {
+	t.Helper()
+	fixture := config.New(t)
+	step, err := fixture.Adapter.Open(t.Context(), fixture.Spec, fixture.Scope)
+	if err != nil {
+		t.Fatalf("Open: %v", describe(err))
+	}
+	if describer, ok := step.(ripcord.Describer); ok {
+		return describer.Traits()
+	}
+	return ripcord.DefaultTraits()
+}
+
+// describe adds to an error what its text leaves out.
+func describe(err error) string {
+	if err == nil {
+		return "<nil>"
+	}
+	text := err.Error()
+	if failure, ok := err.(*ripcord.Failure); ok { //nolint:errorlint // only what the adapter itself returned
+		lines, _ := json.Marshal(failure.Lines) //nolint:errchkjson // strings always marshal
+		text = fmt.Sprintf("%s: %s %s", failure.Class, text, lines)
+	}
+	return text
+}
