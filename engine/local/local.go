@@ -1,0 +1,327 @@
+// Package local carries out on this machine what the decider decides. It owns
+// no rules: each command of a decision becomes one operation, and what happened
+// becomes entries.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/engine"
+)
+
+// Journal is what an executor writes to and hears from.
+type Journal interface {
+	ripcord.Journal
+	ripcord.Requests
+	Renew(ctx context.Context, l ripcord.Lease, ttl time.Duration) (ripcord.Lease, error)
+}
+
+// Runtime is how an executor gets at time and concurrency. The simulator has
+// its own; System is the real one.
+type Runtime interface {
+	Now() time.Time
+	// Go carries f, the operation of c, out beside the loop.
+	Go(c engine.Command, f func())
+	// Wait returns when ready has a value, d has passed or ctx has ended.
+	Wait(ctx context.Context, ready <-chan struct{}, d time.Duration)
+}
+
+// Options are an executor's parts.
+type Options struct {
+	Journal  Journal
+	Adapters map[string]ripcord.Adapter
+	// Scope is what all steps of the run share; Bundle and what the plan says
+	// are filled in.
+	Scope   ripcord.Scope
+	Runtime Runtime
+	// StateID is what targets are stamped with.
+	StateID string
+	// Lease is held by this executor; it is renewed until the run ends.
+	Lease ripcord.Lease
+	// TTL is how long a renewed lease lasts.
+	TTL time.Duration
+	// Bundle captures what the way back needs and returns it as blobs; nil
+	// captures nothing.
+	Bundle func(ctx context.Context, plan *ripcord.Plan) (map[string]ripcord.BlobRef, error)
+	// Unpack makes the bundle's folder available and returns its path; nil has none.
+	Unpack func(ctx context.Context, blobs map[string]ripcord.BlobRef) (string, error)
+	// Observe sees each entry after it is durable; it may be nil.
+	Observe func(e ripcord.Entry)
+	// Print sees what steps print, while they run; it may be nil.
+	Print func(step ripcord.StepID, text []byte)
+}
+
+// pollEvery is how often the executor looks for requests.
+const pollEvery = 200 * time.Millisecond
+
+// Executor carries out one run.
+type Executor struct {
+	Options
+	run   ripcord.RunID
+	ready chan struct{}
+
+	mu     sync.Mutex
+	state  *engine.State
+	bundle string
+	active map[ripcord.StepID]*operation
+	err    error
+	renew  time.Time
+	asked  int64
+	stop   context.CancelCauseFunc
+}
+
+// operation is a command in progress.
+type operation struct {
+	command engine.Command
+	cancel  context.CancelCauseFunc
+	// back says that the operation belongs to the way back.
+	back bool
+}
+
+// errCancelled is the cause of a context that the decider had cancelled.
+var errCancelled = errors.New("cancelled because the run stops")
+
+// New returns an executor for the run whose lease is held.
+func New(o Options) *Executor {
+	return &Executor{
+		Options: o, run: o.Lease.Run, ready: make(chan struct{}, 1),
+		active: make(map[ripcord.StepID]*operation),
+	}
+}
+
+// Run executes until the run ends, the executor is fenced off, the journal
+// fails, or ctx ends; in the last three cases the run goes on with recover. The
+// state is the last one reached.
+func (x *Executor) Run(ctx context.Context) (*engine.State, error) {
+	ctx, x.stop = context.WithCancelCause(ctx)
+	defer x.stop(nil)
+	if err := x.load(ctx); err != nil {
+		return nil, err
+	}
+	by := x.Lease.Executor
+	if err := x.append(ctx, ripcord.Entry{Kind: ripcord.RunAttached, Executor: &by}); err != nil {
+		return x.state, err
+	}
+	for {
+		d, err := x.turn(ctx)
+		if err != nil || d.Ended {
+			return x.leave(err)
+		}
+		x.Runtime.Wait(ctx, x.ready, x.pause(d))
+	}
+}
+
+// load folds the journal. A rollback run begins with the entries of the release
+// that it takes back.
+func (x *Executor) load(ctx context.Context) error {
+	entries, err := Load(ctx, x.Journal, x.run)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return ripcord.Errorf(ripcord.CodeNotFound, "run %s has no entries", x.run)
+	}
+	x.state = engine.Fold(entries)
+	x.asked = x.state.LastRequest
+	return x.unpack(ctx)
+}
+
+// Load returns the entries that the run's state is folded from.
+func Load(ctx context.Context, journal ripcord.Journal, run ripcord.RunID) ([]ripcord.Entry, error) {
+	var entries, earlier []ripcord.Entry
+	for e, err := range journal.Entries(ctx, run, 0) {
+		if err != nil {
+			return nil, fmt.Errorf("reading run %s: %w", run, err)
+		}
+		if e.Kind == ripcord.RunPlanned && len(e.Plan.Reverts) > 0 {
+			if earlier, err = Load(ctx, journal, e.Plan.Reverts[0]); err != nil {
+				return nil, err
+			}
+		}
+		entries = append(entries, e)
+	}
+	return append(earlier, entries...), nil
+}
+
+func (x *Executor) unpack(ctx context.Context) error {
+	if x.Unpack == nil || !x.state.Bundled {
+		return nil
+	}
+	path, err := x.Unpack(ctx, x.state.Blobs)
+	if err != nil {
+		return fmt.Errorf("the run's bundle: %w", err)
+	}
+	x.mu.Lock()
+	x.bundle = path
+	x.mu.Unlock()
+	return nil
+}
+
+// turn renews the lease, takes requests, decides, and starts what was decided.
+func (x *Executor) turn(ctx context.Context) (engine.Decision, error) {
+	if err := x.failed(ctx); err != nil {
+		return engine.Decision{}, err
+	}
+	if err := x.keepLease(ctx); err != nil {
+		return engine.Decision{}, err
+	}
+	if err := x.takeRequests(ctx); err != nil {
+		return engine.Decision{}, err
+	}
+	for {
+		x.mu.Lock()
+		d := x.state.Decide(x.Runtime.Now())
+		x.mu.Unlock()
+		records := records(d.Commands)
+		if len(records) == 0 {
+			x.start(ctx, d.Commands)
+			return d, nil
+		}
+		if err := x.append(ctx, records...); err != nil {
+			return d, err
+		}
+	}
+}
+
+func records(commands []engine.Command) []ripcord.Entry {
+	var entries []ripcord.Entry
+	for _, c := range commands {
+		if c.Op == engine.OpRecord {
+			entries = append(entries, c.Entry)
+		}
+	}
+	return entries
+}
+
+func (x *Executor) failed(ctx context.Context) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.err != nil {
+		return x.err
+	}
+	return context.Cause(ctx)
+}
+
+// keepLease renews the lease when a third of it has passed.
+func (x *Executor) keepLease(ctx context.Context) error {
+	now := x.Runtime.Now()
+	if now.Before(x.renew) {
+		return nil
+	}
+	lease, err := x.Journal.Renew(ctx, x.Lease, x.TTL)
+	if errors.Is(err, ripcord.ErrFenced) || err != nil && now.After(x.Lease.Expires) {
+		return x.fatal(err)
+	}
+	x.renew = now.Add(x.TTL / 3)
+	if err == nil {
+		x.Lease = lease
+	}
+	return nil
+}
+
+// takeRequests turns new requests into controls: abort before rollback before
+// the rest, each in the order of its arrival.
+func (x *Executor) takeRequests(ctx context.Context) error {
+	requests, err := x.Journal.Requests(ctx, x.run, x.asked)
+	if err != nil {
+		return x.fatal(err)
+	}
+	for _, r := range byStrength(requests) {
+		x.mu.Lock()
+		r.Refused = x.state.Refuse(r)
+		x.mu.Unlock()
+		err := x.append(ctx, ripcord.Entry{Kind: ripcord.RunControl, Request: &r, Who: r.Who, Reason: r.Reason})
+		if err != nil {
+			return err
+		}
+		if err := x.applyControl(ctx); err != nil {
+			return err
+		}
+	}
+	for _, r := range requests {
+		x.asked = max(x.asked, r.ID)
+	}
+	return nil
+}
+
+// applyControl lets a control take effect before the next one is judged.
+func (x *Executor) applyControl(ctx context.Context) error {
+	x.mu.Lock()
+	d := x.state.Decide(x.Runtime.Now())
+	x.mu.Unlock()
+	if entries := records(d.Commands); len(entries) > 0 {
+		return x.append(ctx, entries...)
+	}
+	return nil
+}
+
+// append makes entries durable and folds them.
+func (x *Executor) append(ctx context.Context, entries ...ripcord.Entry) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.err != nil {
+		return x.err
+	}
+	now := x.Runtime.Now().UTC()
+	for i := range entries {
+		entries[i].Version, entries[i].Run, entries[i].Fence = ripcord.EntryVersion, x.run, x.Lease.Fence
+		entries[i].At = now
+	}
+	if err := x.Journal.Append(context.WithoutCancel(ctx), entries...); err != nil {
+		return x.fatalLocked(err)
+	}
+	for _, e := range entries {
+		x.state.Apply(e)
+		if x.Observe != nil {
+			x.Observe(e)
+		}
+	}
+	return nil
+}
+
+// fatal stops all effects: without a journal nothing may go on.
+func (x *Executor) fatal(err error) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.fatalLocked(err)
+}
+
+func (x *Executor) fatalLocked(err error) error {
+	if x.err == nil {
+		x.err = fmt.Errorf("the journal cannot be written, so the run stops here: %w", err)
+		if errors.Is(err, ripcord.ErrFenced) {
+			x.err = err
+		}
+		x.stop(x.err)
+	}
+	return x.err
+}
+
+// pause is how long the loop may sleep.
+func (x *Executor) pause(d engine.Decision) time.Duration {
+	pause := pollEvery
+	if !d.Wake.IsZero() {
+		pause = min(pause, max(d.Wake.Sub(x.Runtime.Now()), 0))
+	}
+	return pause
+}
+
+// leave waits for the operations in progress and returns the last state.
+func (x *Executor) leave(err error) (*engine.State, error) {
+	x.stop(err)
+	for {
+		x.mu.Lock()
+		left := len(x.active)
+		state := x.state
+		x.mu.Unlock()
+		if left == 0 {
+			return state, err
+		}
+		x.Runtime.Wait(context.Background(), x.ready, pollEvery) //nolint:contextcheck // what was cancelled is still waited for
+	}
+}

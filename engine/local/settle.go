@@ -1,0 +1,146 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/engine"
+)
+
+// settle finds out how an interrupted effect ended: its own result where the
+// effect outlived its executor, else a Check.
+func (t *task) settle(ctx context.Context) error {
+	step, err := t.open(ctx)
+	if err != nil {
+		return t.settled(ctx, &ripcord.Sighting{Presence: ripcord.Unknown, Detail: err.Error()})
+	}
+	back := t.was.Effect == engine.Undoing
+	limited, done := t.limit(ctx)
+	defer done()
+	err = t.resume(limited, step, back)
+	if t.stopped(ctx) {
+		return nil
+	}
+	switch {
+	case !errors.Is(err, ripcord.ErrLost) && back:
+		return t.undone(ctx, limited, step, err)
+	case err == nil || !errors.Is(err, ripcord.ErrLost) && !t.command.Stop:
+		return t.applied(ctx, limited, step, err)
+	case !errors.Is(err, ripcord.ErrLost):
+		f := &ripcord.Failure{Class: ripcord.FailedCancelled, Summary: fmt.Sprintf("step %s was stopped: %v", t.id, err)}
+		return t.fail(ctx, f, t.spec.Retry)
+	}
+	return t.settleByCheck(ctx, step, back)
+}
+
+// resume waits for the effect that a dead executor left; with Stop it stops it.
+func (t *task) resume(ctx context.Context, step ripcord.Step, back bool) error {
+	resumer, ok := step.(ripcord.Resumer)
+	if !ok {
+		return ripcord.ErrLost
+	}
+	number := t.was.Attempts
+	if back {
+		number = t.was.Undos
+	}
+	a, err := t.attempt(ctx, number, back)
+	if err != nil {
+		return err
+	}
+	if t.command.Stop {
+		stopped, stop := context.WithCancel(ctx)
+		stop()
+		return resumer.Resume(stopped, a, back)
+	}
+	return resumer.Resume(ctx, a, back)
+}
+
+func (t *task) settleByCheck(ctx context.Context, step ripcord.Step, back bool) error {
+	seen := &ripcord.Sighting{Presence: ripcord.Unknown}
+	if t.spec.Traits.Checkable {
+		var err error
+		if seen, err = t.look(ctx, step, false); err != nil {
+			return err
+		}
+	}
+	if t.stopped(ctx) {
+		return nil
+	}
+	if back || seen.Presence != ripcord.Present {
+		return t.settled(ctx, seen)
+	}
+	outputs, err := t.outputs(ctx, step)
+	if err != nil {
+		return t.fail(ctx, t.failure(ctx, err), t.spec.Retry)
+	}
+	return t.append(ctx,
+		ripcord.Entry{Kind: ripcord.StepSettled, Step: t.id, Seen: seen},
+		ripcord.Entry{Kind: ripcord.StepApplied, Step: t.id, Attempt: t.was.Attempts, Outputs: outputs})
+}
+
+// undo takes the step's effect back and proves it.
+func (t *task) undo(ctx context.Context) error {
+	step, err := t.open(ctx)
+	var a ripcord.Attempt
+	if err == nil {
+		a, err = t.attempt(ctx, t.command.Attempt, true)
+	}
+	if entryErr := t.append(ctx, ripcord.Entry{Kind: ripcord.StepUndoIntent, Step: t.id, Attempt: t.command.Attempt}); entryErr != nil {
+		return entryErr
+	}
+	limited, done := t.limit(ctx)
+	defer done()
+	if err == nil {
+		err = step.Undo(limited, a)
+	}
+	if t.stopped(ctx) {
+		return nil
+	}
+	return t.undone(ctx, limited, step, err)
+}
+
+// undone journals the result of an Undo: verified only by a fresh Check that
+// saw the before-image.
+func (t *task) undone(ctx, limited context.Context, step ripcord.Step, err error) error {
+	if err != nil {
+		return t.undoFailed(ctx, t.failure(limited, err))
+	}
+	e := ripcord.Entry{Kind: ripcord.StepUndone, Step: t.id, Attempt: t.command.Attempt}
+	if t.spec.Traits.Checkable {
+		seen, err := t.look(ctx, step, false)
+		if t.stopped(ctx) {
+			return nil
+		}
+		if err != nil {
+			return t.undoFailed(ctx, t.failure(ctx, err))
+		}
+		if !seen.Same(t.was.Before) {
+			return t.undoFailed(ctx, t.mismatch(seen))
+		}
+		e.Seen, e.Verified = seen, true
+	}
+	e.Blobs = t.keepLog(ctx, fmt.Sprintf("undo-%d", t.command.Attempt))
+	return t.append(ctx, e)
+}
+
+func (t *task) mismatch(seen *ripcord.Sighting) *ripcord.Failure {
+	detail := seen.Detail
+	if detail == "" {
+		detail = "its content differs"
+	}
+	return &ripcord.Failure{
+		Class: ripcord.FailedTarget,
+		Summary: fmt.Sprintf("undo of step %s ran, but what is there now (%s) is not what was there before (%s): %s",
+			t.id, seen.Presence, t.was.Before.Presence, detail),
+	}
+}
+
+func (t *task) undoFailed(ctx context.Context, f *ripcord.Failure) error {
+	return t.append(ctx, ripcord.Entry{
+		Kind: ripcord.StepUndoFailed, Step: t.id, Attempt: t.command.Attempt, Failure: f,
+		Until: engine.UndoRetryAt(t.spec.Retry, t.was.UndoFailures+1, t.now()),
+		Blobs: t.keepLog(ctx, fmt.Sprintf("undo-%d", t.command.Attempt)),
+	})
+}

@@ -1,0 +1,180 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/engine"
+)
+
+// task is one operation on one step, with what the journal said of the step
+// when it began.
+type task struct {
+	*Executor
+	command engine.Command
+	id      ripcord.StepID
+	spec    *ripcord.StepSpec
+	was     engine.Step
+	log     *stepLog
+}
+
+func (x *Executor) newTask(_ context.Context, c engine.Command) *task {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	was := *x.state.Steps[c.Step]
+	was.Progress = slices.Clone(was.Progress)
+	return &task{
+		Executor: x, command: c, id: c.Step, spec: was.Spec, was: was,
+		log: &stepLog{step: c.Step, print: x.Print},
+	}
+}
+
+// open opens the step anew: nothing is remembered between operations.
+func (t *task) open(ctx context.Context) (ripcord.Step, error) {
+	adapter := t.Adapters[t.spec.Adapter]
+	if adapter == nil {
+		return nil, ripcord.Errorf(ripcord.CodePlan, "this binary has no adapter %q for step %q", t.spec.Adapter, t.id)
+	}
+	spec := *t.spec
+	settings, err := t.resolve(ctx, spec.Settings)
+	if err != nil {
+		return nil, err
+	}
+	spec.Settings = settings
+	return adapter.Open(ctx, spec, t.scope())
+}
+
+func (t *task) scope() ripcord.Scope {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	plan, scope := t.state.Plan, t.Scope
+	scope.Run, scope.Application, scope.Environment = t.owner(), plan.Application, plan.Environment
+	scope.Version, scope.Directory, scope.Bundle = plan.Version, plan.Directory, t.bundle
+	scope.Now = t.Runtime.Now
+	return scope
+}
+
+// owner is the run that the step's effects belong to: a rollback run works on
+// those of the release that it takes back.
+func (x *Executor) owner() ripcord.RunID {
+	if reverts := x.state.Plan.Reverts; len(reverts) > 0 {
+		return reverts[0]
+	}
+	return x.run
+}
+
+// attempt builds what the adapter sees.
+func (t *task) attempt(ctx context.Context, number int, back bool) (ripcord.Attempt, error) {
+	before, err := t.before(ctx)
+	return ripcord.Attempt{
+		Key: ripcord.Key(t.owner(), t.id), Number: number, Fence: t.Lease.Fence,
+		Before: before, Progress: t.was.Progress,
+		Record: func(ctx context.Context, data any) error { return t.record(ctx, data, back) },
+		Output: t.log,
+	}, err
+}
+
+func (t *task) record(ctx context.Context, data any, back bool) error {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("progress of step %s: %w", t.id, err)
+	}
+	return t.append(ctx, ripcord.Entry{Kind: ripcord.StepProgress, Step: t.id, Data: raw, Back: back})
+}
+
+// before loads the before-image.
+func (t *task) before(ctx context.Context) (ripcord.Observation, error) {
+	s := t.was.Before
+	if s == nil {
+		return ripcord.Observation{Presence: ripcord.Unknown}, nil
+	}
+	o := ripcord.Observation{Presence: s.Presence, Exact: s.Exact, Detail: s.Detail}
+	if s.Image == nil {
+		return o, nil
+	}
+	r, err := t.Scope.Blobs.Open(ctx, *s.Image)
+	if err != nil {
+		return o, fmt.Errorf("the before-image of step %s: %w", t.id, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if o.Image, err = io.ReadAll(r); err != nil {
+		return o, fmt.Errorf("the before-image of step %s: %w", t.id, err)
+	}
+	return o, err
+}
+
+// look makes a Check and turns what it saw into a sighting; keep stores the image.
+func (t *task) look(ctx context.Context, step ripcord.Step, keep bool) (*ripcord.Sighting, error) {
+	o, err := step.Check(ctx)
+	if err != nil {
+		o = ripcord.Observation{Presence: ripcord.Unknown, Detail: err.Error()}
+	}
+	s := &ripcord.Sighting{Presence: o.Presence, Exact: o.Exact, Detail: o.Detail}
+	if len(o.Image) == 0 {
+		return s, nil
+	}
+	s.Digest = t.Scope.Blobs.Digest(o.Image)
+	if keep {
+		ref, err := t.Scope.Blobs.Put(ctx, t.run, string(t.id)+"/before", bytes.NewReader(o.Image))
+		if err != nil {
+			return nil, fmt.Errorf("keeping the before-image: %w", err)
+		}
+		s.Image = &ref
+	}
+	return s, nil
+}
+
+// limit gives the context the step's timeout.
+func (t *task) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if t.spec.Timeout == 0 || t.spec.Ask != nil {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, t.spec.Timeout.Std())
+}
+
+// failure turns an adapter's error into what the journal keeps.
+func (t *task) failure(ctx context.Context, err error) *ripcord.Failure {
+	if errors.Is(context.Cause(ctx), errCancelled) {
+		return &ripcord.Failure{Class: ripcord.FailedCancelled, Summary: fmt.Sprintf("step %s was stopped because the run stops", t.id)}
+	}
+	if f, ok := errors.AsType[*ripcord.Failure](err); ok {
+		return f
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &ripcord.Failure{
+			Class:   ripcord.FailedTimeout,
+			Summary: fmt.Sprintf("step %s did not end within %s: %v", t.id, t.spec.Timeout, err),
+		}
+	}
+	return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: err.Error()}
+}
+
+// stopped reports whether the executor itself is being stopped, so that what
+// the operation returned means nothing and must not be journaled.
+func (t *task) stopped(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return ctx.Err() != nil && !errors.Is(cause, errCancelled) && !errors.Is(cause, context.DeadlineExceeded)
+}
+
+// keepLog stores what the operation printed; a log that cannot be kept never
+// fails a step.
+func (t *task) keepLog(ctx context.Context, name string) map[string]ripcord.BlobRef {
+	data := t.log.bytes()
+	if len(data) == 0 || t.Scope.Blobs == nil {
+		return nil
+	}
+	ref, err := t.Scope.Blobs.Put(context.WithoutCancel(ctx), t.run, fmt.Sprintf("%s/%s.log", t.id, name), bytes.NewReader(data))
+	if err != nil {
+		return nil
+	}
+	return map[string]ripcord.BlobRef{"log": ref}
+}
+
+func (t *task) now() time.Time { return t.Runtime.Now() }
