@@ -1,0 +1,108 @@
+package script
+
+import (
+	"context"
+	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// ownPrefix begins the names of the variables that Ripcord sets.
+const ownPrefix = "RIPCORD_"
+
+// environment returns the whole environment of a command, and the secret values
+// in it.
+func (s *Step) environment(ctx context.Context, direction string, number int) (env, secrets []string, err error) {
+	own := map[string]string{
+		"RUN": string(s.scope.Run), "STEP": string(s.spec.ID), "KEY": ripcord.Key(s.scope.Run, s.spec.ID),
+		"ATTEMPT": strconv.Itoa(number), "APPLICATION": s.scope.Application, "ENVIRONMENT": s.scope.Environment,
+		"VERSION": s.scope.Version, "DIRECTION": direction,
+	}
+	for _, variable := range s.environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if _, replaced := s.settings.Environment[name]; !replaced && !strings.HasPrefix(name, ownPrefix) {
+			env = append(env, variable)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		env = append(env, ownPrefix+name+"="+own[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.settings.Environment)) {
+		value, values, err := s.scope.Secrets.Expand(ctx, s.settings.Environment[name])
+		if err != nil {
+			return nil, nil, err
+		}
+		env, secrets = append(env, name+"="+value), append(secrets, values...)
+	}
+	return env, secrets, nil
+}
+
+// directory is where the commands run.
+func (s *Step) directory() string {
+	if filepath.IsAbs(s.settings.Directory) {
+		return filepath.Clean(s.settings.Directory)
+	}
+	return filepath.Join(s.scope.Directory, s.settings.Directory)
+}
+
+// checkPlace tells in plain words what would otherwise be a puzzling failure to
+// start.
+func (s *Step) checkPlace() error {
+	dir := s.directory()
+	if info, err := os.Stat(dir); err != nil {
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "the working directory " + dir + " cannot be used: " + err.Error()}
+	} else if !info.IsDir() {
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "the working directory " + dir + " is no directory"}
+	}
+	_, _, err := s.owner()
+	return err
+}
+
+// owner returns the user and group that the commands run as; -1 is us.
+func (s *Step) owner() (uid, gid int, err error) {
+	name := s.settings.User
+	if name == "" {
+		return -1, -1, nil
+	}
+	uid, gid, err = lookUp(name)
+	if err != nil {
+		return -1, -1, &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "there is no user " + name + ": " + err.Error(), Final: true}
+	}
+	if uid == os.Geteuid() {
+		return -1, -1, nil
+	}
+	if os.Geteuid() != 0 {
+		return -1, -1, &ripcord.Failure{
+			Class: ripcord.FailedTarget, Final: true,
+			Summary: "only root can run commands as user " + name + "; run ripcord as root or as that user",
+		}
+	}
+	return uid, gid, nil
+}
+
+// lookUp reads "name" or "uid:gid".
+func lookUp(name string) (uid, gid int, err error) {
+	first, second, pair := strings.Cut(name, ":")
+	if pair {
+		if uid, err = strconv.Atoi(first); err != nil {
+			return 0, 0, err
+		}
+		gid, err = strconv.Atoi(second)
+		return uid, gid, err
+	}
+	found, err := user.Lookup(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	if uid, err = strconv.Atoi(found.Uid); err != nil {
+		return 0, 0, err
+	}
+	gid, err = strconv.Atoi(found.Gid)
+	return uid, gid, err
+}
