@@ -126,8 +126,12 @@ func (f FS) Processes() ([]Process, error) {
 		if err != nil {
 			continue
 		}
-		if p, err := f.Process(pid); err == nil {
+		p, err := f.Process(pid)
+		switch {
+		case err == nil:
 			all = append(all, p)
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
+			return nil, err // for want of descriptors or memory the list would have holes
 		}
 	}
 	slices.SortFunc(all, func(a, b Process) int { return a.PID - b.PID })
