@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// The limits of the journal: an entry's line in bytes, and a run's entries.
+const (
+	maxLine    = 16 << 20
+	maxEntries = 1<<32 - 1
+)
+
+// Append makes the entries durable, all or none. See ripcord.Journal.
+func (s *Store) Append(ctx context.Context, entries ...ripcord.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	for i := range entries {
+		if entries[i].Run != entries[0].Run {
+			return ripcord.Errorf(ripcord.CodeInternal, "entries of the runs %s and %s in one append", entries[0].Run, entries[i].Run)
+		}
+		if entries[i].Kind == ripcord.RunPlanned {
+			return ripcord.Errorf(ripcord.CodeInternal, "run %s: only Begin plans a run", entries[i].Run)
+		}
+	}
+	return s.write(ctx, func(ctx context.Context, t *transaction) error { return t.append(ctx, entries) })
+}
+
+func (t *transaction) append(ctx context.Context, entries []ripcord.Entry) error {
+	r, err := t.find(ctx, entries[0].Run)
+	if err != nil {
+		return err
+	}
+	lines, next, err := extend(r, entries)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := t.checkGood(ctx, next, &entries[i]); err != nil {
+			return err
+		}
+	}
+	return t.store(ctx, r, next, entries, lines)
+}
+
+// extend seals entries onto a run, in memory only.
+func extend(r run, entries []ripcord.Entry) (lines [][]byte, next run, err error) {
+	next = r
+	for i := range entries {
+		e := entries[i]
+		if err := admit(next, &e); err != nil {
+			return nil, r, err
+		}
+		if e.Version == 0 {
+			e.Version = ripcord.EntryVersion
+		}
+		sealed, line, err := seal(e, next.summary.Entries+1, next.summary.Head)
+		if err != nil {
+			return nil, r, ripcord.Errorf(ripcord.CodeInternal, "run %s: %w", e.Run, err)
+		}
+		if len(line) > maxLine {
+			return nil, r, ripcord.Errorf(ripcord.CodeInternal, "run %s: an entry %s of %d bytes is larger than the limit of %d", e.Run, e.Kind, len(line), maxLine)
+		}
+		next.summary.Apply(sealed)
+		next.ended = next.ended || e.Kind.Ends()
+		lines = append(lines, line)
+	}
+	return lines, next, nil
+}
+
+// admit refuses entries of late writers, and those that would open an ended run
+// again, whose lock may belong to another by now.
+func admit(r run, e *ripcord.Entry) error {
+	if e.Fence < r.fence {
+		return ripcord.Errorf(ripcord.CodeRefused, "run %s, fence %d (the newest is %d): %w", e.Run, e.Fence, r.fence, ripcord.ErrFenced)
+	}
+	if e.Fence > r.fence {
+		return ripcord.Errorf(ripcord.CodeInternal, "run %s: fence %d was never given out, the newest is %d", e.Run, e.Fence, r.fence)
+	}
+	if r.pruned {
+		return ripcord.Errorf(ripcord.CodeRefused, "run %s was pruned and takes no more entries", e.Run)
+	}
+	if state, ok := e.RunState(); ok && r.ended && !state.Ended() {
+		return ripcord.Errorf(ripcord.CodeRefused, "run %s has ended (%s); %s cannot follow", e.Run, r.summary.State, e.Kind)
+	}
+	if r.summary.Entries >= maxEntries {
+		return ripcord.Errorf(ripcord.CodeInternal, "run %s has reached the limit of %d entries", e.Run, int64(maxEntries))
+	}
+	return nil
+}
+
+// checkGood refuses a commit of a release that does not exist here.
+func (t *transaction) checkGood(ctx context.Context, r run, e *ripcord.Entry) error {
+	if e.Kind != ripcord.RunCommitted || e.LastGood == "" || e.LastGood == e.Run {
+		return nil
+	}
+	good, err := t.find(ctx, e.LastGood)
+	if err != nil {
+		return err
+	}
+	if good.summary.Application != r.summary.Application || good.summary.Environment != r.summary.Environment {
+		return ripcord.Errorf(ripcord.CodeInternal, "run %s is of %s in %s and cannot be last good for %s in %s", e.LastGood,
+			good.summary.Application, good.summary.Environment, r.summary.Application, r.summary.Environment)
+	}
+	return nil
+}
+
+// store writes what extend made. From here on only SQLite can fail.
+func (t *transaction) store(ctx context.Context, r, next run, entries []ripcord.Entry, lines [][]byte) error {
+	summary, err := json.Marshal(next.summary)
+	if err != nil {
+		return err
+	}
+	for i, line := range lines {
+		seq := r.summary.Entries + 1 + uint64(i) //nolint:gosec // an index
+		if err := t.exec(ctx, t.insertEntry, entryID(r.n, seq), line); err != nil {
+			return err
+		}
+	}
+	update := t.updateRun
+	if next.ended && !r.ended {
+		update = t.endRun
+	}
+	if err := t.exec(ctx, update, string(summary), r.n); err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := t.setGood(ctx, next, &entries[i]); err != nil {
+			return err
+		}
+	}
+	t.runs[next.summary.Run] = next
+	return nil
+}
+
+// setGood changes the environment's last good release with its commit.
+func (t *transaction) setGood(ctx context.Context, r run, e *ripcord.Entry) error {
+	switch {
+	case e.Kind != ripcord.RunCommitted:
+		return nil
+	case e.LastGood != "":
+		return t.execText(ctx, "REPLACE INTO last_good (application, environment, run) VALUES (?, ?, ?)",
+			r.summary.Application, r.summary.Environment, string(e.LastGood))
+	case r.summary.Purpose == ripcord.PurposeRollback:
+		return t.execText(ctx, "DELETE FROM last_good WHERE application = ? AND environment = ?",
+			r.summary.Application, r.summary.Environment)
+	default:
+		return nil
+	}
+}
+
+// entryID is where an entry lies: runs in order, and in them their entries.
+func entryID(n int64, seq uint64) int64 {
+	return n<<32 | int64(seq) //nolint:gosec // seq is at most maxEntries
+}

@@ -1,0 +1,65 @@
+package sqlite
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// A line ends with the hash of everything before it.
+const (
+	hashKey    = `,"hash":"`
+	hashLength = 2 * sha256.Size
+	tailLength = len(hashKey) + hashLength + len(`"}`)
+)
+
+// ErrHash: a line's bytes are not those that were hashed.
+var ErrHash = errors.New("the entry's hash does not match its content")
+
+// seal numbers and hashes an entry and returns it with its line.
+func seal(e ripcord.Entry, seq uint64, prev string) (ripcord.Entry, []byte, error) {
+	sealed, err := ripcord.Seal(e, seq, prev)
+	if err != nil {
+		return sealed, nil, err
+	}
+	line, err := json.Marshal(sealed)
+	return sealed, line, err
+}
+
+// ParseLine reads one line of a journal, as it is stored and exported, and
+// proves that it is what was written: the hash covers the very bytes, so a line
+// of an older or newer version is proved as well.
+func ParseLine(line []byte) (ripcord.Entry, error) {
+	var e ripcord.Entry
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, fmt.Errorf("not an entry: %w", err)
+	}
+	if e.Version > ripcord.EntryVersion {
+		return e, fmt.Errorf("the entry has version %d, this ripcord knows %d: use a newer ripcord", e.Version, ripcord.EntryVersion)
+	}
+	hash, ok := hashOf(line)
+	if !ok || hash != e.Hash {
+		return e, ErrHash
+	}
+	return e, nil
+}
+
+// hashOf recomputes a line's hash; ok is false when it differs from the one that
+// the line carries.
+func hashOf(line []byte) (hash string, ok bool) {
+	cut := len(line) - tailLength
+	if cut < 1 || !bytes.HasPrefix(line[cut:], []byte(hashKey)) {
+		return "", false
+	}
+	digest := sha256.New()
+	digest.Write(line[:cut])
+	digest.Write([]byte("}"))
+	hash = hex.EncodeToString(digest.Sum(nil))
+	return hash, hash == string(line[cut+len(hashKey):len(line)-2]) && string(line[len(line)-2:]) == `"}`
+}

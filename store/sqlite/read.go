@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strings"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// page is how many entries are fetched at once. Between pages no read is open,
+// so a slow consumer does not keep the log from being reused.
+const page = 256
+
+// Run returns one run by its id or a unique prefix of it. See ripcord.Runs.
+func (s *Store) Run(ctx context.Context, id ripcord.RunID) (ripcord.Summary, error) {
+	if id == "" {
+		return ripcord.Summary{}, ripcord.Errorf(ripcord.CodeNotFound, "no run is named").WithFix("list the runs with: ripcord history")
+	}
+	found, err := s.summaries(ctx, "SELECT summary FROM runs WHERE id = ?", string(id))
+	if err == nil && len(found) == 0 {
+		// All ids that start with the prefix lie between it and its successor.
+		found, err = s.summaries(ctx, "SELECT summary FROM runs WHERE id > ?1 AND substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 4", string(id))
+	}
+	switch {
+	case err != nil:
+		return ripcord.Summary{}, err
+	case len(found) == 0:
+		return ripcord.Summary{}, notFound(id)
+	case len(found) == 1:
+		return found[0], nil
+	}
+	var names []string
+	for i := range found {
+		names = append(names, string(found[i].Run))
+	}
+	return ripcord.Summary{}, ripcord.Errorf(ripcord.CodePlan, "several runs begin with %s: %s", id, strings.Join(names, ", ")).
+		WithFix("give more of the id")
+}
+
+// Runs returns runs, newest first. See ripcord.Runs.
+func (s *Store) Runs(ctx context.Context, f ripcord.Filter) ([]ripcord.Summary, error) {
+	var where []string
+	var args []any
+	if f.Application != "" {
+		where, args = append(where, "application = ?"), append(args, f.Application)
+	}
+	if f.Environment != "" {
+		where, args = append(where, "environment = ?"), append(args, f.Environment)
+	}
+	if f.Unfinished {
+		where = append(where, "ended = 0")
+	}
+	query := "SELECT summary FROM runs"
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	query += " ORDER BY n DESC"
+	if f.Limit > 0 {
+		query, args = query+" LIMIT ?", append(args, f.Limit)
+	}
+	return s.summaries(ctx, query, args...)
+}
+
+// LastGood returns the environment's last good release. See ripcord.Runs.
+func (s *Store) LastGood(ctx context.Context, application, environment string) (ripcord.Summary, error) {
+	found, err := s.summaries(ctx, "SELECT summary FROM last_good JOIN runs ON runs.id = last_good.run WHERE last_good.application = ? AND last_good.environment = ?",
+		application, environment)
+	if err != nil {
+		return ripcord.Summary{}, err
+	}
+	if len(found) == 0 {
+		return ripcord.Summary{}, ripcord.Errorf(ripcord.CodeNotFound, "%s in %s has no last good release", application, environment).
+			WithFix("record what runs today with: ripcord adopt")
+	}
+	return found[0], nil
+}
+
+func (s *Store) summaries(ctx context.Context, query string, args ...any) ([]ripcord.Summary, error) {
+	rows, err := s.readers.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, s.explain("read runs", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var found []ripcord.Summary
+	for rows.Next() {
+		var text sql.RawBytes
+		var summary ripcord.Summary
+		if err := rows.Scan(&text); err != nil {
+			return nil, s.explain("read runs", err)
+		}
+		if err := json.Unmarshal(text, &summary); err != nil {
+			return nil, ripcord.Errorf(ripcord.CodeInternal, "a row of the journal's runs is damaged: %w", err).
+				WithFix("look at it with: ripcord journal verify")
+		}
+		found = append(found, summary)
+	}
+	return found, s.explain("read runs", rows.Err())
+}
+
+// Entries yields the run's entries with Seq > after. Each is proved by its hash
+// and its place before it is handed out. See ripcord.Journal.
+func (s *Store) Entries(ctx context.Context, id ripcord.RunID, after uint64) iter.Seq2[ripcord.Entry, error] {
+	return func(yield func(ripcord.Entry, error) bool) {
+		n, pruned, err := s.number(ctx, id)
+		if err == nil && pruned {
+			err = ripcord.Errorf(ripcord.CodeNotFound, "the entries of run %s were pruned", id)
+		}
+		if err != nil {
+			yield(ripcord.Entry{}, err)
+			return
+		}
+		for next := after + 1; ; {
+			lines, err := s.lines(ctx, n, next)
+			if err != nil {
+				yield(ripcord.Entry{}, err)
+				return
+			}
+			for _, line := range lines {
+				e, err := ParseLine(line)
+				if err == nil && (e.Seq != next || e.Run != id) {
+					err = errOutOfPlace
+				}
+				if err != nil {
+					err = ripcord.Errorf(ripcord.CodeInternal, "the journal's entry %d of run %s: %w", next, id, err).
+						WithFix("see what is wrong with: ripcord journal verify %s", id)
+				}
+				if !yield(e, err) || err != nil {
+					return
+				}
+				next++
+			}
+			if len(lines) < page {
+				return
+			}
+		}
+	}
+}
+
+// errOutOfPlace: an entry stands where another should.
+var errOutOfPlace = errors.New("it does not follow the one before it")
+
+// number returns the run's row number.
+func (s *Store) number(ctx context.Context, id ripcord.RunID) (n int64, pruned bool, err error) {
+	err = s.readers.QueryRowContext(ctx, "SELECT n, pruned IS NOT NULL FROM runs WHERE id = ?", string(id)).Scan(&n, &pruned)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, notFound(id)
+	}
+	return n, pruned, s.explain("read a run", err)
+}
+
+// lines returns a page of a run's lines, from the entry with number first.
+func (s *Store) lines(ctx context.Context, n int64, first uint64) ([][]byte, error) {
+	rows, err := s.readers.QueryContext(ctx, "SELECT line FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+		entryID(n, first), entryID(n, maxEntries), page)
+	if err != nil {
+		return nil, s.explain("read entries", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	lines := make([][]byte, 0, 16)
+	for rows.Next() {
+		var line []byte
+		if err := rows.Scan(&line); err != nil {
+			return nil, s.explain("read entries", err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, s.explain("read entries", rows.Err())
+}

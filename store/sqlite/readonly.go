@@ -1,0 +1,108 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// openReadOnly opens a journal without changing it. Where the state directory
+// cannot be written to, SQLite cannot share its log's index with others; the
+// file is then read as it is, or, when a log lies beside it that a crash left,
+// from a copy.
+func (s *Store) openReadOnly(ctx context.Context) error {
+	path := filepath.Join(s.dir, journalFile)
+	if err := refuseNetwork(existingParent(s.dir)); err != nil {
+		return err
+	}
+	if !exists(path) {
+		return ripcord.Errorf(ripcord.CodeNotFound, "there is no journal in %s", s.dir).
+			WithFix("name the state directory with --state-dir, or begin with: ripcord init")
+	}
+	if err := unix.Access(path, unix.R_OK); err != nil {
+		return ripcord.Errorf(ripcord.CodePlan, "journal %s cannot be read by user %d: %w", path, os.Geteuid(), err).
+			WithFix("run as the user who owns it")
+	}
+	open, err := s.readSource(path)
+	if err != nil {
+		return err
+	}
+	s.openReaders(open)
+	steps, err := schema(migrations)
+	if err != nil {
+		return err
+	}
+	pending, err := s.checkSchema(ctx, s.readers, steps)
+	if err != nil {
+		return err
+	}
+	if pending > 0 {
+		return ripcord.Errorf(ripcord.CodePlan, "the journal %s was written by an older ripcord and cannot be brought up to date while it is open for reading only", path).
+			WithFix("run any ripcord command that may write to %s once", s.dir)
+	}
+	return s.readID(ctx)
+}
+
+// readSource returns the data source name that suits the directory.
+func (s *Store) readSource(path string) (string, error) {
+	if unix.Access(s.dir, unix.W_OK) == nil {
+		return s.source("rw") + "&_pragma=query_only(1)", nil
+	}
+	info, err := os.Stat(path + "-wal")
+	if err != nil || info.Size() == 0 {
+		return s.source("ro") + "&immutable=1", nil
+	}
+	folder, err := os.MkdirTemp("", "ripcord-journal-")
+	if err != nil {
+		return "", s.explain("copy the journal", err)
+	}
+	s.cleanup = func() { _ = os.RemoveAll(folder) } // a copy in the temporary folder
+	for _, suffix := range []string{"", "-wal"} {
+		if err := copyFile(path+suffix, filepath.Join(folder, journalFile+suffix)); err != nil {
+			return "", s.explain("copy the journal", err)
+		}
+	}
+	return source(filepath.Join(folder, journalFile), "rw", s.options.BusyTimeout) + "&_pragma=query_only(1)", nil
+}
+
+func copyFile(from, to string) (err error) {
+	in, err := os.Open(from) //nolint:gosec // the user's own state directory
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // a folder of ours
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// Changed returns a number that differs from the one before when any process
+// has written since. It is cheap enough to ask many times a second.
+func (s *Store) Changed(ctx context.Context) (int64, error) {
+	s.probeLock.Lock()
+	defer s.probeLock.Unlock()
+	if s.probe == nil {
+		// The number belongs to one connection, so it needs one to itself.
+		conn, err := s.readers.Conn(ctx)
+		if err != nil {
+			return 0, s.explain("watch the journal", err)
+		}
+		s.probe = conn
+	}
+	var version int64
+	err := s.probe.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version)
+	if errors.Is(err, sql.ErrConnDone) {
+		return 0, errClosed
+	}
+	return version, s.explain("watch the journal", err)
+}
