@@ -96,7 +96,7 @@ func read(t *testing.T, name string) string {
 	return string(data)
 }
 
-// folders returns the folders right below parent that hold something.
+// folders returns the folders right below parent.
 func folders(t *testing.T, parent string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(parent)
@@ -127,6 +127,7 @@ func TestLayersLookDown(t *testing.T) {
 	}{
 		{"engine", []string{".", "engine"}},
 		{"planfile", []string{".", "planfile"}},
+		{"bundle", []string{"."}},
 		{"store", []string{"."}},
 		{"adapter/proxy", []string{".", "adapter/internal", "adapter/proxy/dataplane"}},
 		{"adapter", []string{".", "adapter/internal"}},
@@ -184,23 +185,26 @@ func TestRootIsPure(t *testing.T) {
 	}
 }
 
-// TestAdaptersAreAlike: each adapter has a file of its name and a test that runs
-// the conformance suite.
+// TestAdaptersAreAlike: a reader of any adapter begins in the same file, and its
+// tests run the conformance suite.
 func TestAdaptersAreAlike(t *testing.T) {
 	t.Parallel()
 	all := sources(t)
 	for _, name := range folders(t, "adapter") {
-		if name == "internal" || name == "adaptertest" {
+		folder := "adapter/" + name
+		files := slices.DeleteFunc(slices.Clone(all), func(s source) bool { return s.folder() != folder })
+		if name == "internal" || name == "adaptertest" || len(files) == 0 {
 			continue
 		}
-		folder := "adapter/" + name
-		named := slices.ContainsFunc(all, func(s source) bool { return s.path == folder+"/"+name+".go" })
-		conforms := slices.ContainsFunc(all, func(s source) bool {
-			return s.folder() == folder && s.isTest() && strings.Contains(s.text, "adaptertest.Run(")
+		begins := slices.ContainsFunc(files, func(s source) bool {
+			return s.path == folder+"/"+name+".go" || s.path == folder+"/adapter.go"
 		})
-		if !named {
-			t.Errorf("%s has no %s.go, where a reader begins", folder, name)
+		if !begins {
+			t.Errorf("%s has neither %s.go nor adapter.go, where a reader begins", folder, name)
 		}
+		conforms := slices.ContainsFunc(files, func(s source) bool {
+			return s.isTest() && strings.Contains(s.text, "adaptertest.Run(")
+		})
 		if !conforms {
 			t.Errorf("%s has no test that calls adaptertest.Run", folder)
 		}

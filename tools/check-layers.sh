@@ -22,6 +22,7 @@ engine/pure.go            os/exec
 engine/local/up.go        ~/adapter/files
 engine/local/keeper.go    ~/keeper
 planfile/up.go            ~/engine
+bundle/up.go              ~/engine
 store/sqlite/sideways.go  ~/store/blobs
 store/sqlite/up.go        ~/engine
 adapter/files/sideways.go ~/adapter/script
@@ -47,6 +48,7 @@ root_good.go              encoding/json
 engine/good.go            ~
 engine/local/good.go      ~/engine
 planfile/good.go          ~
+bundle/good.go            ~
 store/sqlite/good.go      ~
 adapter/files/good.go     ~
 adapter/proxy/good.go     ~/adapter/proxy/dataplane
