@@ -121,6 +121,7 @@ func (s *Summary) Apply(e Entry) {
 
 func (s *Summary) plan(e Entry) {
 	s.Run, s.StartedAt, s.Who = e.Run, e.At, e.Who
+	s.Detached = e.Executor != nil && e.Executor.Keeper
 	if p := e.Plan; p != nil {
 		s.Application, s.Environment, s.Version = p.Application, p.Environment, p.Version
 		s.Purpose, s.Reverts, s.Returns = p.Purpose, p.Reverts, p.Returns

@@ -50,6 +50,8 @@ type Options struct {
 	Bundle func(ctx context.Context, plan *ripcord.Plan) (map[string]ripcord.BlobRef, error)
 	// Unpack makes the bundle's folder available and returns its path; nil has none.
 	Unpack func(ctx context.Context, blobs map[string]ripcord.BlobRef) (string, error)
+	// LeaveOnHold ends Run when the run is held and nothing is in progress.
+	LeaveOnHold bool
 	// Observe sees each entry after it is durable; it may be nil.
 	Observe func(e ripcord.Entry)
 	// Print sees what steps print, while they run; it may be nil.
@@ -109,11 +111,18 @@ func (x *Executor) Run(ctx context.Context) (*engine.State, error) {
 	}
 	for {
 		d, err := x.turn(ctx)
-		if err != nil || d.Ended {
+		if err != nil || d.Ended || x.left() {
 			return x.leave(err)
 		}
 		x.Runtime.Wait(ctx, x.ready, x.pause(d))
 	}
+}
+
+// left reports whether the executor may leave the run to whoever ends its hold.
+func (x *Executor) left() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.LeaveOnHold && x.state.Hold != nil && len(x.active) == 0
 }
 
 // load folds the journal. A rollback run begins with the entries of the release
