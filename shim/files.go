@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/ripcord-dev/ripcord/procfs"
 )
@@ -33,7 +34,8 @@ const Environment = "RIPCORD_SHIM"
 // child is what child.json holds.
 type child struct {
 	procfs.Identity
-	Group int `json:"pgid"`
+	Group   int       `json:"pgid"`
+	Started time.Time `json:"started_at"`
 }
 
 // reserve is how much disk exit.json has for itself before the command starts,

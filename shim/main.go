@@ -138,7 +138,7 @@ func (p *process) start() (pid int, err error) {
 	p.failAt("forked")
 	id, err := p.proc.Of(pid) // it is not reaped yet, so the pid is its own
 	if err == nil {
-		err = writeJSON(p.dir, childFile, child{Identity: id, Group: pid})
+		err = writeJSON(p.dir, childFile, child{Identity: id, Group: pid, Started: p.exit.StartedAt})
 	}
 	if err != nil {
 		slog.Warn("who the command is could not be written down", slog.Any("error", err))

@@ -142,6 +142,30 @@ func (r *Runner) Clean(_ context.Context, key string) error {
 	return nil
 }
 
+// Prune removes the folders of all commands that have ended, for a Runner whose
+// run is over. A command that still runs in the background keeps running.
+func (r *Runner) Prune(_ context.Context) error {
+	entries, err := os.ReadDir(r.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("prune commands: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		dir := filepath.Join(r.root, entry.Name())
+		var id procfs.Identity
+		started, err := readJSON(dir, shimFile, &id)
+		_, _, ended, endErr := result(dir)
+		if err = errors.Join(err, endErr); err == nil && (ended || !started || !r.o.Proc.Alive(id)) {
+			err = os.RemoveAll(dir)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // OutputPath returns where the output of the key's command is kept, without
 // secrets and at most as long as the command's OutputLimit and one more line.
 func (r *Runner) OutputPath(key string) string {
