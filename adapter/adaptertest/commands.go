@@ -101,7 +101,11 @@ func (r *Commands) Close() {
 func (r *Commands) run(ctx context.Context, c ripcord.Command, e *execution) (ripcord.Exit, error) {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...) //nolint:gosec,noctx // running commands is its purpose; the whole group is stopped below
 	cmd.Dir, cmd.Env = c.Dir, c.Env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	credential, err := credentialOf(c.User)
+	if err != nil {
+		return ripcord.Exit{}, err
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 	out, in, err := os.Pipe()
 	if err != nil {
 		return ripcord.Exit{}, err

@@ -60,7 +60,11 @@ func (s *Supervisor) Start(ctx context.Context, i ripcord.Instance) error {
 	}
 	cmd := exec.Command(i.Args[0], i.Args[1:]...) //nolint:gosec,noctx // instances outlive the context
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = i.Dir, i.Env, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	credential, err := credentialOf(i.User)
+	if err != nil {
+		return errors.Join(err, log.Close())
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 	if err := cmd.Start(); err != nil {
 		return errors.Join(err, log.Close())
 	}

@@ -104,7 +104,12 @@ func (s *Step) errorFile(number int) (path string, drop func()) {
 		return os.DevNull, func() {}
 	}
 	path = filepath.Join(dir, "check-"+strconv.Itoa(number))
-	return path, func() { _ = os.Remove(path) } // a leftover is removed with its run
+	return path, func() {
+		_ = os.Remove(path) // a leftover is removed with its run
+		if s.settings.User != "" {
+			_ = os.Remove(dir) // unless it holds outputs
+		}
+	}
 }
 
 // readErrors returns the newest lines of a check's standard error.

@@ -65,6 +65,22 @@ func (s *Step) privateFolder() (string, error) {
 	return dir, ownedBy(dir, uid)
 }
 
+// dropShared removes the private folder of a step with another user, which lies
+// outside of the state directory.
+func (s *Step) dropShared() error {
+	if s.settings.User == "" {
+		return nil
+	}
+	dir, err := s.privateFolder()
+	if err != nil {
+		return err
+	}
+	if filepath.Dir(dir) != shared {
+		return nil
+	}
+	return os.RemoveAll(dir)
+}
+
 // ownedBy refuses a folder that somebody else put in our place.
 func ownedBy(dir string, uid int) error {
 	info, err := os.Lstat(dir)

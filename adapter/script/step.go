@@ -115,8 +115,15 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	exit, err := s.scope.Commands.Run(ctx, c)
-	return s.ended(ctx, s.settings.Undo, c, exit, err)
+	if err := s.ended(ctx, s.settings.Undo, c, exit, err); err != nil {
+		return err
+	}
+	return s.dropShared()
 }
+
+// Finish drops the outputs of a step with another user: its folder lies outside
+// of the state directory, so nothing else would.
+func (s *Step) Finish(_ context.Context, _ ripcord.Attempt) error { return s.dropShared() }
 
 // isBack reports whether the check proves that the world is as in before. A check
 // without an image proves nothing about what stands half-way.

@@ -17,6 +17,7 @@ func (s *Step) Traits() ripcord.Traits {
 		Checkable:      checkable,
 		Idempotent:     s.settings.Idempotent || nothing,
 		UndoIdempotent: s.settings.UndoIdempotent || checkable || nothing,
+		Finishes:       s.settings.User != "",
 		Reversal:       s.reversal(),
 	}
 }
