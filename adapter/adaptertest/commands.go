@@ -37,7 +37,8 @@ func NewCommands(now func() time.Time) *Commands {
 	return &Commands{now: now, running: make(map[string]*execution)}
 }
 
-// Run starts the command and waits for its end. A key can be used once.
+// Run starts the command and waits for its end. A key can be used once; without
+// a key nothing is remembered.
 func (r *Commands) Run(ctx context.Context, c ripcord.Command) (ripcord.Exit, error) {
 	if err := ctx.Err(); err != nil {
 		return ripcord.Exit{Cancelled: true}, err
@@ -48,7 +49,7 @@ func (r *Commands) Run(ctx context.Context, c ripcord.Command) (ripcord.Exit, er
 	inner, cancel := context.WithCancel(ctx)
 	e := &execution{done: make(chan struct{}), cancel: cancel}
 	r.mu.Lock()
-	if _, used := r.running[c.Key]; used {
+	if _, used := r.running[c.Key]; used && c.Key != "" {
 		r.mu.Unlock()
 		cancel()
 		return ripcord.Exit{}, errors.New("command key used twice: " + c.Key)
@@ -66,7 +67,7 @@ func (r *Commands) Resume(ctx context.Context, c ripcord.Command) (ripcord.Exit,
 	r.mu.Lock()
 	e := r.running[c.Key]
 	r.mu.Unlock()
-	if e == nil {
+	if e == nil || c.Key == "" {
 		return ripcord.Exit{}, ripcord.ErrLost
 	}
 	select {

@@ -3,10 +3,10 @@ package script
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,14 +36,14 @@ func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
 	if err != nil {
 		return ripcord.Observation{Presence: ripcord.Unknown}, err
 	}
-	number := s.nextCheck()
-	errorLog, dropErrors := s.errorFile(number)
+	errorLog, dropErrors := s.errorFile()
 	defer dropErrors()
 	image := &limited{limit: imageLimit}
-	c, err := s.command(ctx, check, number, argv, image)
+	c, err := s.command(ctx, check, 0, argv, image)
 	if err != nil {
 		return ripcord.Observation{Presence: ripcord.Unknown}, err
 	}
+	c.Key = "" // nobody resumes a check: it ends with its executor
 	if c.Timeout == 0 {
 		c.Timeout = checkTimeout
 	}
@@ -84,26 +84,14 @@ func (s *Step) observation(ctx context.Context, c ripcord.Command, exit ripcord.
 	return seen
 }
 
-// nextCheck numbers checks so that no two of a run are equal, also when they
-// belong to different processes.
-func (s *Step) nextCheck() int {
-	for {
-		last := s.checks.Load()
-		next := max(last+1, s.scope.Now().UnixNano())
-		if s.checks.CompareAndSwap(last, next) {
-			return int(next)
-		}
-	}
-}
-
 // errorFile returns where a check's standard error goes; it is dropped where no
 // file can be made, for example on a full disk.
-func (s *Step) errorFile(number int) (path string, drop func()) {
+func (s *Step) errorFile() (path string, drop func()) {
 	dir, err := s.privateFolder()
 	if err != nil {
 		return os.DevNull, func() {}
 	}
-	path = filepath.Join(dir, "check-"+strconv.Itoa(number))
+	path = filepath.Join(dir, "check-"+rand.Text())
 	return path, func() {
 		_ = os.Remove(path) // a leftover is removed with its run
 		if s.settings.User != "" {

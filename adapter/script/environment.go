@@ -86,23 +86,28 @@ func (s *Step) owner() (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// lookUp reads "name" or "uid:gid".
+// lookUp reads "name", "name:group" or "uid:gid". A bare number needs no account.
 func lookUp(name string) (uid, gid int, err error) {
 	first, second, pair := strings.Cut(name, ":")
-	if pair {
-		if uid, err = strconv.Atoi(first); err != nil {
+	account, err := user.Lookup(first)
+	if err != nil {
+		account, err = user.LookupId(first)
+	}
+	if err != nil {
+		if !pair {
 			return 0, 0, err
 		}
-		gid, err = strconv.Atoi(second)
-		return uid, gid, err
+		account = &user.User{Uid: first}
 	}
-	found, err := user.Lookup(name)
-	if err != nil {
+	if pair {
+		account.Gid = second
+		if group, err := user.LookupGroup(second); err == nil {
+			account.Gid = group.Gid
+		}
+	}
+	if uid, err = strconv.Atoi(account.Uid); err != nil {
 		return 0, 0, err
 	}
-	if uid, err = strconv.Atoi(found.Uid); err != nil {
-		return 0, 0, err
-	}
-	gid, err = strconv.Atoi(found.Gid)
+	gid, err = strconv.Atoi(account.Gid)
 	return uid, gid, err
 }

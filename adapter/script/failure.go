@@ -55,6 +55,9 @@ func notStarted(ctx context.Context, name string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s was not run: %w", name, ctx.Err())
 	}
+	if failure, ok := errors.AsType[*ripcord.Failure](err); ok {
+		return failure // the runner said it in plain words
+	}
 	summary := fmt.Sprintf("%s could not be started: %v", name, err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -28,7 +27,6 @@ type Step struct {
 	settings Settings
 	scope    ripcord.Scope
 	environ  func() []string
-	checks   atomic.Int64 // the newest check's number
 }
 
 // Apply runs the command. From the second attempt on it first asks the check, so
