@@ -49,6 +49,9 @@ type Plan struct {
 	// Returns is the release that a rollback run makes last good again; empty
 	// when nothing is left.
 	Returns RunID `json:"returns,omitempty"`
+	// From is the earlier run whose bundle this run uses instead of capturing
+	// files anew; empty captures.
+	From RunID `json:"from,omitempty"`
 	// Revision is the source revision that the plan file came from, where known.
 	Revision string `json:"revision,omitempty"`
 }

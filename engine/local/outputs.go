@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/engine"
 )
 
 // outputs asks the step for its values; sensitive ones go to a blob and only
@@ -44,70 +45,66 @@ func (t *task) outputs(ctx context.Context, step ripcord.Step) (map[string]ripco
 }
 
 // resolve replaces ${steps.NAME.outputs.KEY} in all strings of the settings.
-func (t *task) resolve(ctx context.Context, settings json.RawMessage) (json.RawMessage, error) {
-	if !strings.Contains(string(settings), "${steps.") {
-		return settings, nil
+func resolve(ctx context.Context, blobs ripcord.Blobs, s *engine.State, spec *ripcord.StepSpec) (json.RawMessage, error) {
+	if !strings.Contains(string(spec.Settings), "${steps.") {
+		return spec.Settings, nil
 	}
 	var value any
-	if err := json.Unmarshal(settings, &value); err != nil {
-		return nil, fmt.Errorf("settings of step %s: %w", t.id, err)
+	if err := json.Unmarshal(spec.Settings, &value); err != nil {
+		return nil, fmt.Errorf("settings of step %s: %w", spec.ID, err)
 	}
-	value, err := t.resolveIn(ctx, value)
-	if err != nil {
-		return nil, err
+	r := &resolver{blobs: blobs, state: s, step: spec.ID, reference: regexp.MustCompile(`\$\{steps\.([^.{}]+)\.outputs\.([^.{}]+)\}`)}
+	value = r.in(ctx, value)
+	if r.err != nil {
+		return nil, r.err
 	}
 	raw, err := json.Marshal(value)
 	if err != nil {
-		return nil, fmt.Errorf("settings of step %s: %w", t.id, err)
+		return nil, fmt.Errorf("settings of step %s: %w", spec.ID, err)
 	}
 	return raw, nil
 }
 
-func (t *task) resolveIn(ctx context.Context, value any) (any, error) {
-	var err error
+// resolver puts outputs into settings; err is the first problem.
+type resolver struct {
+	blobs     ripcord.Blobs
+	state     *engine.State
+	step      ripcord.StepID
+	reference *regexp.Regexp
+	err       error
+}
+
+func (r *resolver) in(ctx context.Context, value any) any {
 	switch v := value.(type) {
 	case string:
-		return t.resolveText(ctx, v)
+		return r.reference.ReplaceAllStringFunc(v, func(match string) string {
+			parts := r.reference.FindStringSubmatch(match)
+			text, err := r.output(ctx, ripcord.StepID(parts[1]), parts[2])
+			if err != nil && r.err == nil {
+				r.err = err
+			}
+			return text
+		})
 	case []any:
 		for i := range v {
-			if v[i], err = t.resolveIn(ctx, v[i]); err != nil {
-				return nil, err
-			}
+			v[i] = r.in(ctx, v[i])
 		}
 	case map[string]any:
 		for key := range v {
-			if v[key], err = t.resolveIn(ctx, v[key]); err != nil {
-				return nil, err
-			}
+			v[key] = r.in(ctx, v[key])
 		}
 	}
-	return value, nil
+	return value
 }
 
-func (t *task) resolveText(ctx context.Context, text string) (string, error) {
-	reference := regexp.MustCompile(`\$\{steps\.([^.{}]+)\.outputs\.([^.{}]+)\}`)
-	var failed error
-	text = reference.ReplaceAllStringFunc(text, func(match string) string {
-		parts := reference.FindStringSubmatch(match)
-		value, err := t.output(ctx, ripcord.StepID(parts[1]), parts[2])
-		if err != nil {
-			failed = err
-		}
-		return value
-	})
-	return text, failed
-}
-
-func (t *task) output(ctx context.Context, step ripcord.StepID, key string) (string, error) {
-	t.mu.Lock()
-	var output ripcord.Output
-	found := false
-	if s := t.state.Steps[step]; s != nil {
-		output, found = s.Outputs[key]
+func (r *resolver) output(ctx context.Context, step ripcord.StepID, key string) (string, error) {
+	s := r.state.Steps[step]
+	if s == nil {
+		return "", fmt.Errorf("step %s needs an output of step %s, which does not exist", r.step, step)
 	}
-	t.mu.Unlock()
+	output, found := s.Outputs[key]
 	if !found {
-		return "", fmt.Errorf("step %s needs output %q of step %s, which did not give it", t.id, key, step)
+		return "", fmt.Errorf("step %s needs output %q of step %s, which did not give it", r.step, key, step)
 	}
 	if !output.Sensitive {
 		return output.Value, nil
@@ -116,9 +113,13 @@ func (t *task) output(ctx context.Context, step ripcord.StepID, key string) (str
 	if err := json.Unmarshal([]byte(output.Value), &ref); err != nil {
 		return "", fmt.Errorf("output %s of step %s: %w", key, step, err)
 	}
-	r, err := t.Scope.Blobs.Open(ctx, ref)
+	return readBlob(ctx, r.blobs, ref)
+}
+
+func readBlob(ctx context.Context, blobs ripcord.Blobs, ref ripcord.BlobRef) (string, error) {
+	r, err := blobs.Open(ctx, ref)
 	if err != nil {
-		return "", fmt.Errorf("output %s of step %s: %w", key, step, err)
+		return "", err
 	}
 	data, err := io.ReadAll(r)
 	if closeErr := r.Close(); err == nil {

@@ -22,6 +22,7 @@ type task struct {
 	id      ripcord.StepID
 	spec    *ripcord.StepSpec
 	was     engine.Step
+	owner   ripcord.RunID
 	log     *stepLog
 }
 
@@ -31,50 +32,66 @@ func (x *Executor) newTask(_ context.Context, c engine.Command) *task {
 	was := *x.state.Steps[c.Step]
 	was.Progress = slices.Clone(was.Progress)
 	return &task{
-		Executor: x, command: c, id: c.Step, spec: was.Spec, was: was,
+		Executor: x, command: c, id: c.Step, spec: was.Spec, was: was, owner: owner(x.state),
 		log: &stepLog{step: c.Step, print: x.Print},
 	}
 }
 
 // open opens the step anew: nothing is remembered between operations.
 func (t *task) open(ctx context.Context) (ripcord.Step, error) {
-	adapter := t.Adapters[t.spec.Adapter]
-	if adapter == nil {
-		return nil, ripcord.Errorf(ripcord.CodePlan, "this binary has no adapter %q for step %q", t.spec.Adapter, t.id)
-	}
-	spec := *t.spec
-	settings, err := t.resolve(ctx, spec.Settings)
+	scope := t.Scope
+	scope.Now = t.Runtime.Now
+	t.mu.Lock() // outputs of steps beside this one are being folded meanwhile
+	spec, scope, err := inRun(ctx, scope, t.state, t.spec, t.bundle)
+	t.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	spec.Settings = settings
-	return adapter.Open(ctx, spec, t.scope())
+	return openWith(ctx, t.Adapters, spec, scope)
 }
 
-func (t *task) scope() ripcord.Scope {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	plan, scope := t.state.Plan, t.Scope
-	scope.Run, scope.Application, scope.Environment = t.owner(), plan.Application, plan.Environment
-	scope.Version, scope.Directory, scope.Bundle = plan.Version, plan.Directory, t.bundle
-	scope.Now = t.Runtime.Now
-	return scope
+// Open opens one step of a run as the run itself would: outputs of earlier steps
+// are put in, and the scope is the run's. It touches nothing.
+func Open(ctx context.Context, adapters map[string]ripcord.Adapter, scope ripcord.Scope, s *engine.State, spec *ripcord.StepSpec, bundle string) (ripcord.Step, error) {
+	opened, scope, err := inRun(ctx, scope, s, spec, bundle)
+	if err != nil {
+		return nil, err
+	}
+	return openWith(ctx, adapters, opened, scope)
+}
+
+func openWith(ctx context.Context, adapters map[string]ripcord.Adapter, spec ripcord.StepSpec, scope ripcord.Scope) (ripcord.Step, error) {
+	adapter := adapters[spec.Adapter]
+	if adapter == nil {
+		return nil, ripcord.Errorf(ripcord.CodePlan, "this binary has no adapter %q for step %q", spec.Adapter, spec.ID)
+	}
+	return adapter.Open(ctx, spec, scope)
+}
+
+// inRun completes a step's settings and scope with what its run knows.
+func inRun(ctx context.Context, scope ripcord.Scope, s *engine.State, spec *ripcord.StepSpec, bundle string) (ripcord.StepSpec, ripcord.Scope, error) {
+	opened := *spec
+	var err error
+	opened.Settings, err = resolve(ctx, scope.Blobs, s, spec)
+	scope.Run, scope.Application, scope.Environment = owner(s), s.Plan.Application, s.Plan.Environment
+	scope.Version, scope.Directory, scope.Bundle = s.Plan.Version, s.Plan.Directory, bundle
+	return opened, scope, err
 }
 
 // owner is the run that the step's effects belong to: a rollback run works on
 // those of the release that it takes back.
-func (x *Executor) owner() ripcord.RunID {
-	if reverts := x.state.Plan.Reverts; len(reverts) > 0 {
-		return reverts[0]
+func owner(s *engine.State) ripcord.RunID {
+	if len(s.Plan.Reverts) > 0 {
+		return s.Plan.Reverts[0]
 	}
-	return x.run
+	return s.Run
 }
 
 // attempt builds what the adapter sees.
 func (t *task) attempt(ctx context.Context, number int, back bool) (ripcord.Attempt, error) {
 	before, err := t.before(ctx)
 	return ripcord.Attempt{
-		Key: ripcord.Key(t.owner(), t.id), Number: number, Fence: t.Lease.Fence,
+		Key: ripcord.Key(t.owner, t.id), Number: number, Fence: t.Lease.Fence,
 		Before: before, Progress: t.was.Progress,
 		Record: func(ctx context.Context, data any) error { return t.record(ctx, data, back) },
 		Output: t.log,
