@@ -1,0 +1,166 @@
+package planfile
+
+import (
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// balancer is one entry of `balancers`.
+type balancer struct {
+	name   string
+	at     position
+	listen string
+	health proxyHealth
+	limits map[string]any
+}
+
+// proxyHealth is how the proxy probes the instances behind it.
+type proxyHealth struct {
+	HTTP      string           `json:"http,omitempty"`
+	Interval  ripcord.Duration `json:"interval"`
+	Timeout   ripcord.Duration `json:"timeout"`
+	Successes int              `json:"successes"`
+	Failures  int              `json:"failures"`
+}
+
+// laterBalancers are known and not available yet.
+func laterBalancers() []string {
+	return []string{"haproxy", "nginx", "caddy", "traefik", "kamal_proxy", "alb", "azure_front_door"}
+}
+
+// only returns the single field of a map that names a kind, or nil.
+func (d *decoder) only(n *node, what string, kinds, later []string) *field {
+	if n.kind != mapNode {
+		d.wrong(n, what, "a map with its kind as the key", "{"+kinds[0]+": ...}")
+		return nil
+	}
+	if len(n.fields) != 1 {
+		at, width := n.at, 1
+		if len(n.fields) > 1 {
+			at, width = n.fields[1].at, len([]rune(n.fields[1].key))
+		}
+		d.add(at, width, "give exactly one of: "+join(kinds), "%s has %s", what, counted(len(n.fields), "kind"))
+		return nil
+	}
+	f := &n.fields[0]
+	for _, kind := range later {
+		if f.key == kind {
+			d.add(f.at, len(kind), "use one of: "+join(kinds), "%s of kind %s is not available in this version", what, kind)
+			return nil
+		}
+	}
+	for _, kind := range kinds {
+		if f.key == kind {
+			return f
+		}
+	}
+	d.add(f.at, len([]rune(f.key)), didYouMean(f.key, kinds, "kinds are:"), "%s cannot be of kind %q", what, short(f.key))
+	return nil
+}
+
+// readSystems reads `databases` and `metrics`: they are known by name and shape,
+// and the steps that use them come with a later version.
+func (d *decoder) readSystems(n *node, what string, kinds []string) {
+	if d.shapes != nil {
+		d.shapes[what] = sorted(append([]string(nil), kinds...))
+	}
+	d.names(n, what+"s", func(name string, value *node) {
+		if what == "database" {
+			d.databases[name] = true
+		}
+		f := d.only(value, "the "+what+" "+name, kinds, nil)
+		if f == nil {
+			return
+		}
+		if f.value.kind != mapNode {
+			d.filled(f.value, f.key)
+			return
+		}
+		for _, setting := range f.value.fields {
+			if setting.value.kind == textNode {
+				d.text(setting.value, setting.key)
+			}
+		}
+	})
+}
+
+// readBalancers reads `balancers`.
+func (d *decoder) readBalancers(n *node) {
+	d.names(n, "balancers", func(name string, value *node) {
+		b := &balancer{name: name, at: value.at, health: proxyHealth{
+			Interval: seconds(.2), Timeout: seconds(1), Successes: 2, Failures: 2,
+		}}
+		d.balancers[name] = b
+		if d.shapes != nil {
+			d.shapes["balancer"] = []string{"proxy"}
+		}
+		if f := d.only(value, "the balancer "+name, []string{"proxy"}, laterBalancers()); f != nil {
+			d.readProxy(b, f.value)
+		}
+	})
+}
+
+// readProxy reads the built-in proxy's settings.
+func (d *decoder) readProxy(b *balancer, n *node) {
+	ok := d.object(n, "proxy", "a proxy", fields{
+		"listen": func(n *node) { b.listen = d.listen(n) },
+		"health": func(n *node) {
+			d.object(n, "proxy_health", "a proxy's health", fields{
+				"interval":  func(n *node) { b.health.Interval = d.positive(n, "interval") },
+				"timeout":   func(n *node) { b.health.Timeout = d.positive(n, "timeout") },
+				"successes": func(n *node) { b.health.Successes = d.integer(n, "successes", 1, 100) },
+				"failures":  func(n *node) { b.health.Failures = d.integer(n, "failures", 1, 100) },
+			})
+		},
+		"limits": func(n *node) { b.limits = d.readLimits(n) },
+	})
+	if ok && n.field("listen") == nil {
+		d.add(n.at, 1, "add `listen: 127.0.0.1:8080`", "the proxy of balancer %s does not say where it listens", b.name)
+	}
+}
+
+// listen reads host:port.
+func (d *decoder) listen(n *node) string {
+	text := d.filled(n, "listen")
+	_, port, err := net.SplitHostPort(text)
+	number, convErr := strconv.Atoi(port)
+	if text != "" && (err != nil || convErr != nil || number < 0 || number > 65535) {
+		d.add(n.at, firstLine(n), "write HOST:PORT, for example 127.0.0.1:8080 or :8080", "listen %q is no address", short(text))
+	}
+	return text
+}
+
+// readLimits reads the proxy's limits and time-outs.
+func (d *decoder) readLimits(n *node) map[string]any {
+	limits := map[string]any{}
+	number := func(key string, high int) func(*node) {
+		return func(n *node) { limits[key] = d.integer(n, key, 0, high) }
+	}
+	duration := func(key string) func(*node) {
+		return func(n *node) { limits[key] = d.duration(n, key) }
+	}
+	size := func(key string) func(*node) {
+		return func(n *node) { limits[key] = d.size(n, key) }
+	}
+	d.object(n, "limits", "a proxy's limits", fields{
+		"max_connections": number("max_connections", 1_000_000),
+		"max_in_flight":   number("max_in_flight", 1_000_000),
+		"max_body":        size("max_body"),
+		"max_header":      size("max_header"),
+		"header_timeout":  duration("header_timeout"),
+		"request_timeout": duration("request_timeout"),
+		"idle_timeout":    duration("idle_timeout"),
+	})
+	return limits
+}
+
+// seconds is a duration of s seconds.
+func seconds(s float64) ripcord.Duration {
+	return ripcord.Duration(s * 1e9)
+}
+
+// join lists names.
+func join(names []string) string { return strings.Join(names, ", ") }

@@ -1,0 +1,224 @@
+package planfile
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// service is one entry of `services`.
+type service struct {
+	name      string
+	at        position
+	settings  deploySettings
+	balancer  string
+	dependsOn []reference
+	// uses are the outputs of steps that its command and environment name.
+	uses []use
+}
+
+// reference is a name in the file that must exist.
+type reference struct {
+	name string
+	at   position
+}
+
+// deploySettings are those of a deploy step.
+type deploySettings struct {
+	Service     string            `json:"service"`
+	Command     []string          `json:"command"`
+	Instances   int               `json:"instances"`
+	Directory   string            `json:"directory,omitempty"`
+	Environment map[string]string `json:"environment,omitempty"`
+	User        string            `json:"user,omitempty"`
+	Health      *serviceHealth    `json:"health,omitempty"`
+	Grace       ripcord.Duration  `json:"grace"`
+	Artifact    []string          `json:"artifact,omitempty"`
+	Ports       string            `json:"ports,omitempty"`
+}
+
+// serviceHealth is when an instance counts as ready.
+type serviceHealth struct {
+	HTTP         string           `json:"http,omitempty"`
+	TCP          bool             `json:"tcp,omitempty"`
+	Interval     ripcord.Duration `json:"interval"`
+	Timeout      ripcord.Duration `json:"timeout"`
+	StartTimeout ripcord.Duration `json:"start_timeout"`
+	Successes    int              `json:"successes"`
+}
+
+// laterRuntimes are known and not available yet.
+func laterRuntimes() []string {
+	return []string{"docker", "podman", "systemd", "kubernetes", "nomad", "compose", "ssh"}
+}
+
+// readServices reads `services`.
+func (d *decoder) readServices(n *node) {
+	d.names(n, "services", func(name string, value *node) {
+		s := &service{name: name, at: value.at, settings: deploySettings{Service: name, Instances: 1, Grace: seconds(10)}}
+		d.services[name] = s
+		d.uses = &s.uses
+		d.readService(s, value)
+		d.uses = nil
+	})
+	for _, name := range sorted(slices.Collect(maps.Keys(d.services))) {
+		d.checkService(d.services[name])
+	}
+}
+
+func (d *decoder) readService(s *service, n *node) {
+	var command *node
+	ok := d.object(n, "service", "a service", fields{
+		"runtime": func(n *node) { d.runtime(n) },
+		"command": func(n *node) {
+			command = n
+			d.instance = true
+			s.settings.Command = d.command(n, "command")
+			d.instance = false
+		},
+		"instances": func(n *node) { s.settings.Instances = d.integer(n, "instances", 1, 100) },
+		"directory": func(n *node) { s.settings.Directory = d.filled(n, "directory") },
+		"environment": func(n *node) {
+			d.instance = true
+			s.settings.Environment = d.environmentOf(n)
+			d.instance = false
+		},
+		"user":     func(n *node) { s.settings.User = d.filled(n, "user") },
+		"health":   func(n *node) { s.settings.Health = d.health(n) },
+		"balancer": func(n *node) { s.balancer = d.balancerName(n) },
+		"depends_on": func(n *node) {
+			for _, item := range listOf(n) {
+				s.dependsOn = append(s.dependsOn, reference{d.filled(item, "depends_on"), item.at})
+			}
+		},
+		"artifact": func(n *node) {
+			for _, item := range listOf(n) {
+				s.settings.Artifact = append(s.settings.Artifact, d.inside(item, "artifact"))
+			}
+		},
+		"grace": func(n *node) { s.settings.Grace = d.duration(n, "grace") },
+		"ports": func(n *node) { s.settings.Ports = d.ports(n) },
+	})
+	if ok && command == nil {
+		d.add(n.at, 1, "add `command: [./bin/"+s.name+", --listen, \"${instance.address}\"]`", "the service %s has no command", s.name)
+	}
+	if s.settings.Health == nil && (s.balancer != "" || s.reachable()) {
+		s.settings.Health = defaultHealth()
+		s.settings.Health.TCP = true
+	}
+}
+
+// reachable reports whether the service is told an address of its own.
+func (s *service) reachable() bool {
+	has := func(text string) bool {
+		return strings.Contains(text, "${instance.address}") || strings.Contains(text, "${instance.port}")
+	}
+	if slices.ContainsFunc(s.settings.Command, has) {
+		return true
+	}
+	for _, value := range s.settings.Environment {
+		if has(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// runtime reads what runs a service.
+func (d *decoder) runtime(n *node) {
+	if slices.Contains(laterRuntimes(), n.text) {
+		d.add(n.at, n.width(), "use runtime: process", "the runtime %s is not available in this version", n.text)
+		return
+	}
+	d.word(n, "runtime", "process")
+}
+
+// balancerName reads the name of a balancer.
+func (d *decoder) balancerName(n *node) string {
+	name := d.filled(n, "balancer")
+	if name != "" && d.balancers[name] == nil {
+		d.add(n.at, firstLine(n), didYouMean(name, sorted(slices.Collect(maps.Keys(d.balancers))), "balancers are:"),
+			"there is no balancer %q", short(name))
+	}
+	return name
+}
+
+// checkService checks what a service names, when all are known.
+func (d *decoder) checkService(s *service) {
+	known := append(slices.Collect(maps.Keys(d.services)), slices.Collect(maps.Keys(d.databases))...)
+	for _, r := range s.dependsOn {
+		switch {
+		case r.name == s.name:
+			d.add(r.at, len(r.name), "remove it", "the service %s depends on itself", s.name)
+		case r.name != "" && !slices.Contains(known, r.name):
+			others := slices.DeleteFunc(sorted(slices.Clone(known)), func(name string) bool { return name == s.name })
+			d.add(r.at, len(r.name), didYouMean(r.name, others, "services and databases are:"), "there is no service or database %q", short(r.name))
+		}
+	}
+}
+
+func defaultHealth() *serviceHealth {
+	return &serviceHealth{Interval: seconds(.2), Timeout: seconds(2), StartTimeout: seconds(30), Successes: 2}
+}
+
+// health reads when an instance counts as ready. A text is the path of http.
+func (d *decoder) health(n *node) *serviceHealth {
+	h := defaultHealth()
+	if n.kind == textNode {
+		if n.text == "tcp" {
+			h.TCP = true
+		} else {
+			h.HTTP = d.urlPath(n, "health")
+		}
+		return h
+	}
+	ok := d.object(n, "health", "a service's health", fields{
+		"http":          func(n *node) { h.HTTP = d.urlPath(n, "http") },
+		"tcp":           func(n *node) { h.TCP = d.boolean(n, "tcp") },
+		"interval":      func(n *node) { h.Interval = d.positive(n, "interval") },
+		"timeout":       func(n *node) { h.Timeout = d.positive(n, "timeout") },
+		"start_timeout": func(n *node) { h.StartTimeout = d.positive(n, "start_timeout") },
+		"successes":     func(n *node) { h.Successes = d.integer(n, "successes", 1, 100) },
+	})
+	if !ok {
+		return h
+	}
+	http, tcp := n.field("http"), n.field("tcp")
+	switch {
+	case http != nil && tcp != nil && h.TCP:
+		d.add(tcp.at, tcp.width(), "keep one of http and tcp", "a service's health is both http and tcp")
+	case http == nil && !h.TCP:
+		h.TCP = true
+	}
+	return h
+}
+
+// urlPath reads the path of an address, "/healthz".
+func (d *decoder) urlPath(n *node, what string) string {
+	path := d.filled(n, what)
+	if path != "" && !strings.HasPrefix(path, "/") {
+		d.add(n.at, firstLine(n), "write a path that starts with \"/\", for example /healthz", "%s %q is no path", what, short(path))
+	}
+	return path
+}
+
+// ports reads a range of ports.
+func (d *decoder) ports(n *node) string {
+	text := d.filled(n, "ports")
+	m := regexp.MustCompile(`^(\d{1,5})-(\d{1,5})$`).FindStringSubmatch(text)
+	if text != "" && (m == nil || !portRange(m[1], m[2])) {
+		d.add(n.at, firstLine(n), "write FIRST-LAST within 1-65535, for example 20000-29999", "ports %q is no range of ports", short(text))
+	}
+	return text
+}
+
+// listOf returns a list's items, or the single value as a list.
+func listOf(n *node) []*node {
+	if n.kind == listNode {
+		return n.items
+	}
+	return []*node{n}
+}
