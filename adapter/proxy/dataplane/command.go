@@ -1,0 +1,209 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// conflictError refuses a command that does not fit the proxy's state.
+type conflictError struct{ text string }
+
+func (e *conflictError) Error() string { return e.text }
+
+func conflict(format string, args ...any) error {
+	return &conflictError{text: fmt.Sprintf(format, args...)}
+}
+
+// notFoundError names a side that does not exist.
+type notFoundError struct{ side string }
+
+func (e *notFoundError) Error() string { return fmt.Sprintf("there is no side %q", e.side) }
+
+// commit makes next the state: durable first, then in effect.
+func (p *Proxy) commit(next *State) error {
+	if err := next.Validate(); err != nil {
+		return conflict("%v", err)
+	}
+	next.Revision++
+	if err := writeState(p.dir, next); err != nil {
+		return fmt.Errorf("keep the proxy's state: %w", err)
+	}
+	p.state = next
+	return nil
+}
+
+// PutSide adds a side or replaces one that does not have the route; its targets
+// begin as unknown. The routed side may be put again only as it is.
+func (p *Proxy) PutSide(side Side) error {
+	side = side.WithDefaults()
+	if err := side.Validate(); err != nil {
+		return conflict("%v", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state.Route == side.Name {
+		if p.state.Side(side.Name).equal(side) {
+			return nil
+		}
+		return conflict("side %s has the route and cannot be changed; put another side and route to it", side.Name)
+	}
+	next := p.state.clone()
+	next.Sides = slices.DeleteFunc(next.Sides, func(s Side) bool { return s.Name == side.Name })
+	next.Sides = append(next.Sides, side)
+	slices.SortFunc(next.Sides, func(a, b Side) int { return strings.Compare(a.Name, b.Name) })
+	if err := p.commit(next); err != nil {
+		return err
+	}
+	p.drop(side.Name)
+	p.start(side, unknown)
+	p.log.Info("side put", slog.String("side", side.Name), slog.Int("targets", len(side.Targets)))
+	return nil
+}
+
+// DeleteSide removes a side; one that is gone is no error. What is still open
+// on it is closed, or ends with its targets.
+func (p *Proxy) DeleteSide(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state.Side(name) == nil {
+		return nil
+	}
+	if p.state.Route == name {
+		return conflict("side %s has the route and cannot be removed", name)
+	}
+	next := p.state.clone()
+	next.Sides = slices.DeleteFunc(next.Sides, func(s Side) bool { return s.Name == name })
+	if err := p.commit(next); err != nil {
+		return err
+	}
+	p.drop(name)
+	p.log.Info("side removed", slog.String("side", name))
+	return nil
+}
+
+// drop ends a side's life; mu is held.
+func (p *Proxy) drop(name string) {
+	if s := p.live[name]; s != nil {
+		delete(p.live, name)
+		s.close()
+		s.closeTunnels()
+	}
+}
+
+// RouteChange asks for another route.
+type RouteChange struct {
+	// Side is where new requests go; empty is nowhere.
+	Side string `json:"side"`
+	// Revision, when not zero, must be the state's: nobody has changed anything
+	// since the caller looked.
+	Revision uint64 `json:"revision,omitempty"`
+	// Force also routes to a side of which no target is ready.
+	Force bool `json:"force,omitempty"`
+}
+
+// SetRoute changes the route for all requests that come from now on.
+func (p *Proxy) SetRoute(c RouteChange) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.Revision != 0 && c.Revision != p.state.Revision {
+		return conflict("the proxy is at revision %d, not %d: somebody else changed it; look again", p.state.Revision, c.Revision)
+	}
+	side := p.live[c.Side]
+	if c.Side != "" && side == nil {
+		return &notFoundError{side: c.Side}
+	}
+	if p.state.Route == c.Side {
+		return nil
+	}
+	if side != nil && !c.Force && side.ready() == 0 {
+		return conflict("no target of side %s is ready", c.Side)
+	}
+	next := p.state.clone()
+	next.Route = c.Side
+	if err := p.commit(next); err != nil {
+		return err
+	}
+	p.table.Store(&table{side: side})
+	p.log.Info("route changed", slog.String("side", c.Side))
+	return nil
+}
+
+// SetStamp keeps who changed the proxy last.
+func (p *Proxy) SetStamp(stamp *ripcord.Stamp) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := p.state.clone()
+	next.Stamp = stamp
+	next.Revision-- // a stamp is not a change of route or sides
+	return p.commit(next)
+}
+
+// Stamp returns what SetStamp kept, or nil.
+func (p *Proxy) Stamp() *ripcord.Stamp {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state.Stamp
+}
+
+// DrainRequest asks to wait until a side is unused.
+type DrainRequest struct {
+	Side string `json:"side"`
+	// Timeout is the longest wait in seconds.
+	Timeout ripcord.Duration `json:"timeout"`
+	// Cut closes upgraded connections as soon as no request is in flight;
+	// otherwise they have until Timeout.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// Drained is how a drain ended.
+type Drained struct {
+	// InFlight is the number of requests that had not ended by the time-out.
+	InFlight int64 `json:"in_flight"`
+	// Closed is the number of upgraded connections that were closed.
+	Closed int `json:"closed"`
+}
+
+// errStopping: the proxy ends while somebody waits.
+var errStopping = errors.New("the proxy is stopping")
+
+// Drain waits until no request is in flight on a side that does not have the
+// route, and then closes its upgraded connections.
+func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
+	const pause = 5 * time.Millisecond
+	p.mu.Lock()
+	side, routed := p.live[d.Side], p.state.Route == d.Side
+	p.mu.Unlock()
+	if side == nil {
+		return Drained{}, &notFoundError{side: d.Side}
+	}
+	if routed {
+		return Drained{}, conflict("side %s has the route; it cannot be drained", d.Side)
+	}
+	limit := time.NewTimer(d.Timeout.Std())
+	defer limit.Stop()
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		c := &side.count
+		idle := c.inFlight.Load() == 0
+		if idle && (d.Cut || c.websockets.Load() == 0) {
+			return Drained{Closed: side.closeTunnels()}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return Drained{}, ctx.Err()
+		case <-p.life.Done():
+			return Drained{}, errStopping
+		case <-limit.C:
+			return Drained{InFlight: c.inFlight.Load(), Closed: side.closeTunnels()}, nil
+		case <-tick.C:
+		}
+	}
+}

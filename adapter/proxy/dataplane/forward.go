@@ -1,0 +1,183 @@
+package dataplane
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// inbound is one request of a client on its way.
+type inbound struct {
+	proxy   *Proxy
+	w       http.ResponseWriter
+	r       *http.Request
+	start   time.Time
+	body    *requestBody
+	upgrade string
+	// side is where the request is counted in; nil where it is not.
+	side *liveSide
+	// counted says that the request is part of the proxy's total.
+	uncounted bool
+}
+
+// leave counts the request out everywhere. It may be called twice.
+func (in *inbound) leave() {
+	if in.side != nil {
+		in.side.leave()
+		in.side = nil
+	}
+	if !in.uncounted {
+		in.uncounted = true
+		in.proxy.inFlight.Add(-1)
+	}
+}
+
+// forward sends the request to a target, and to another one where that is
+// safe, and passes the answer on.
+func (in *inbound) forward() {
+	var tried []*target
+	err := errUnsent
+	for attempt := 1; attempt <= maxAttempts; attempt++ {
+		if moved := in.board(); moved {
+			tried = nil
+		}
+		if in.side == nil {
+			in.proxy.refuse(in.w, http.StatusServiceUnavailable, "no release has the route")
+			return
+		}
+		if attempt == 1 {
+			in.side.count.requests.Add(1)
+		} else {
+			in.side.count.replays.Add(1)
+		}
+		c := in.side.pick(tried)
+		if c.target == nil {
+			break
+		}
+		var x *exchange
+		var response *http.Response
+		x, response, err = in.try(c)
+		if err == nil {
+			in.deliver(x, response)
+			return
+		}
+		if !in.mayRepeat(err) {
+			break
+		}
+		if x == nil || !x.conn.reused {
+			// a kept connection that broke says nothing about its target.
+			tried = append(tried, c.target)
+		}
+	}
+	in.fail(err)
+}
+
+// board counts the request in on the side that has the route, and out of the
+// one before. It reports whether that is another side.
+func (in *inbound) board() (moved bool) {
+	before := in.side
+	if before != nil && in.proxy.table.Load().side == before {
+		return false
+	}
+	in.side = in.proxy.enter()
+	if before != nil {
+		before.leave()
+	}
+	return before != in.side
+}
+
+// try makes one attempt at a target and returns when the answer's header is
+// there. On failure the exchange has ended.
+func (in *inbound) try(c choice) (*exchange, *http.Response, error) {
+	c.inFlight.Add(1)
+	c.requests.Add(1)
+	x, err := open(in.r.Context(), c, in.side.spec.Limits, in.proxy.now)
+	if err != nil {
+		c.inFlight.Add(-1)
+		c.errors.Add(1)
+		return nil, nil, err
+	}
+	head := in.proxy.buffers.bytes(&in.proxy.buffers.head)
+	*head = appendHeader((*head)[:0], in.r, in.body, in.upgrade)
+	if in.body.kept != nil {
+		*head = append(*head, in.body.kept.Bytes()...)
+	}
+	err = x.send(*head, in.body)
+	if cap(*head) <= copyBuffer {
+		in.proxy.buffers.head.Put(head)
+	}
+	var response *http.Response
+	if err == nil {
+		response, err = x.receive(in.r, in.interim)
+	}
+	if err != nil {
+		in.end(x, false)
+		c.errors.Add(1)
+		return x, nil, err
+	}
+	in.side.count.latency.observe(in.proxy.now().Sub(in.start))
+	return x, response, nil
+}
+
+// end ends an exchange of this request.
+func (in *inbound) end(x *exchange, whole bool) {
+	if in.body.client != nil {
+		x.settle(in.body.client.stop)
+	}
+	x.end(whole)
+	x.target.inFlight.Add(-1)
+}
+
+// interim passes an interim answer on, for example 103 Early Hints.
+func (in *inbound) interim(response *http.Response) {
+	if in.r.ProtoAtLeast(1, 1) && response.StatusCode == http.StatusEarlyHints {
+		h := in.w.Header()
+		copyAnswerHeader(h, response.Header, false)
+		in.w.WriteHeader(response.StatusCode)
+		clear(h)
+	}
+}
+
+// mayRepeat reports whether the request may be sent again after err.
+func (in *inbound) mayRepeat(err error) bool {
+	switch {
+	case errors.Is(err, errUnsent):
+		return in.body.replayable()
+	case errors.Is(err, errUnanswered), errors.Is(err, errCut):
+		return in.body.replayable() && idempotent(in.r)
+	default:
+		return false
+	}
+}
+
+// idempotent reports whether sending r twice has the effect of sending it once.
+func idempotent(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
+		return true
+	}
+	return strings.TrimSpace(r.Header.Get("Idempotency-Key")) != ""
+}
+
+// fail answers for a target that did not.
+func (in *inbound) fail(err error) {
+	count := &in.side.count
+	if errors.Is(err, errClientGone) {
+		const clientClosedRequest = 499 // as nginx counts it; nobody reads the answer
+		count.cancelled.Add(1)
+		count.status(clientClosedRequest)
+		panic(http.ErrAbortHandler)
+	}
+	count.upstream.Add(1)
+	status := http.StatusBadGateway
+	if errors.Is(err, errLate) || errors.Is(err, errCut) {
+		status = http.StatusGatewayTimeout
+	}
+	text := err.Error()
+	if !errors.Is(err, errUnsent) && !idempotent(in.r) {
+		text += "; it is not known whether the request took effect"
+	}
+	count.status(status)
+	writePage(in.w, status, text)
+}

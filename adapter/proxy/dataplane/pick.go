@@ -1,0 +1,126 @@
+package dataplane
+
+import (
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// liveSide is a side at work: its targets, probes and counters.
+type liveSide struct {
+	spec    Side
+	targets []*target
+	count   counters
+	// turn rotates the target that is looked at first.
+	turn atomic.Uint64
+	stop func()
+
+	mu      sync.Mutex
+	tunnels map[*tunnel]struct{}
+}
+
+// tunnel is an upgraded connection, for example a WebSocket.
+type tunnel struct{ client, upstream net.Conn }
+
+func (t *tunnel) close() {
+	_ = t.client.Close()
+	_ = t.upstream.Close()
+}
+
+func newLiveSide(spec Side, initial readiness, now func() time.Time) *liveSide {
+	spec = spec.WithDefaults()
+	s := &liveSide{spec: spec, tunnels: make(map[*tunnel]struct{}), stop: func() {}}
+	for _, addr := range spec.Targets {
+		t := newTarget(addr, spec.Limits, now)
+		t.state.Store(int32(initial))
+		s.targets = append(s.targets, t)
+	}
+	return s
+}
+
+// choice is a picked target with the ejections it had seen by then.
+type choice struct {
+	*target
+	cuts uint64
+}
+
+// pick returns the usable target with the fewest requests in flight that is not
+// in tried. With no usable one left it returns any other untried one, and a nil
+// target when everything was tried.
+func (s *liveSide) pick(tried []*target) choice {
+	first := int(s.turn.Add(1) % uint64(len(s.targets))) //nolint:gosec // smaller than the number of targets
+	var best, last choice
+	for i := range s.targets {
+		t := s.targets[(first+i)%len(s.targets)]
+		if slices.Contains(tried, t) {
+			continue
+		}
+		// read before the readiness: an ejection in between is noticed later.
+		c := choice{target: t, cuts: t.cuts.Load()}
+		if !t.usable() {
+			last = c
+		} else if best.target == nil || t.inFlight.Load() < best.inFlight.Load() {
+			best = c
+		}
+	}
+	if best.target != nil {
+		return best
+	}
+	return last
+}
+
+// ready returns how many targets can be used.
+func (s *liveSide) ready() int {
+	n := 0
+	for _, t := range s.targets {
+		if t.usable() {
+			n++
+		}
+	}
+	return n
+}
+
+// eject takes the requests that wait for a failed target away from it, if
+// there is another target that can have them.
+func (s *liveSide) eject(t *target, log *slog.Logger) {
+	if s.ready() == 0 {
+		log.Warn("the last target of a side failed its probes; requests still go to it",
+			slog.String("side", s.spec.Name), slog.String("target", t.addr))
+		return
+	}
+	n := t.cut()
+	log.Warn("target ejected", slog.String("side", s.spec.Name), slog.String("target", t.addr), slog.Int("cut", n))
+}
+
+func (s *liveSide) addTunnel(t *tunnel) {
+	s.mu.Lock()
+	s.tunnels[t] = struct{}{}
+	s.mu.Unlock()
+}
+
+func (s *liveSide) removeTunnel(t *tunnel) {
+	s.mu.Lock()
+	delete(s.tunnels, t)
+	s.mu.Unlock()
+}
+
+// closeTunnels closes all upgraded connections and returns their number.
+func (s *liveSide) closeTunnels() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := range s.tunnels {
+		t.close()
+	}
+	return len(s.tunnels)
+}
+
+// close stops the probes and drops idle connections. Requests in flight go on.
+func (s *liveSide) close() {
+	s.stop()
+	for _, t := range s.targets {
+		t.pool.close()
+	}
+}

@@ -1,0 +1,154 @@
+package dataplane
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+const (
+	socketName = "control.sock"
+	// addrFile holds the path of the control socket.
+	addrFile = "control.addr"
+	lockFile = "lock"
+	// maxSocketPath is what the kernel allows for a socket's path.
+	maxSocketPath = 107
+)
+
+// lockDirectory makes sure that one process at most leads the proxy of dir. The
+// lock ends with the process.
+func lockDirectory(dir string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor fits
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("another proxy works in %s already: %w", dir, err)
+	}
+	return file, nil
+}
+
+// listenControl opens the control socket of dir and records its path.
+func listenControl(ctx context.Context, dir, temporary string) (net.Listener, error) {
+	path, err := socketPath(dir, temporary)
+	if err != nil {
+		return nil, err
+	}
+	// the lock is held, so a socket that is there belongs to a dead process.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	// its folder is 0700, so nobody got in before this line.
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	if err := writeFile(dir, addrFile, []byte(path+"\n")); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+// socketPath returns where the control socket lies: in dir, or where that is
+// too long for the kernel, in a private folder of temporary.
+func socketPath(dir, temporary string) (string, error) {
+	path := filepath.Join(dir, socketName)
+	if len(path) <= maxSocketPath {
+		return path, nil
+	}
+	sum := sha256.Sum256([]byte(dir))
+	short := filepath.Join(temporary, "ripcord-"+strconv.Itoa(os.Getuid())+"-"+hex.EncodeToString(sum[:6]))
+	if err := os.Mkdir(short, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	info, err := os.Lstat(short)
+	if err != nil {
+		return "", err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
+		return "", fmt.Errorf("%s is not a private folder of ours: remove it, or use a shorter state directory", short)
+	}
+	return filepath.Join(short, socketName), nil
+}
+
+// Claim is what a proxy tells everybody on the machine about its address.
+type Claim struct {
+	Listen    string         `json:"listen"`
+	Directory string         `json:"directory"`
+	PID       int            `json:"pid"`
+	Stamp     *ripcord.Stamp `json:"stamp,omitempty"`
+}
+
+func claimName(listen string) string { return "@ripcord/proxy/" + listen }
+
+// serveClaim answers each connection to the address's abstract socket with a
+// Claim. It tells, and takes no commands.
+func (p *Proxy) serveClaim(listener net.Listener, listen string) {
+	const patience = time.Second
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		_ = conn.SetDeadline(p.now().Add(patience))
+		_ = json.NewEncoder(conn).Encode(Claim{Listen: listen, Directory: p.dir, PID: os.Getpid(), Stamp: p.Stamp()})
+		_ = conn.Close()
+	}
+}
+
+// ReadClaim returns what the proxy says that listens on the address, whatever
+// its state directory; nil when no proxy does.
+func ReadClaim(ctx context.Context, listen string) *Claim {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", claimName(listen))
+	if err != nil {
+		return nil
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(longAgo()) })
+	defer stop()
+	claim := new(Claim)
+	if err := json.NewDecoder(conn).Decode(claim); err != nil {
+		return nil
+	}
+	return claim
+}
+
+// listenPublic opens the address for clients.
+func listenPublic(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig // sets SO_REUSEADDR
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err == nil {
+		return listener, nil
+	}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
+	}
+	if claim := ReadClaim(ctx, addr); claim != nil {
+		return nil, fmt.Errorf("cannot listen on %s: the ripcord proxy of %s (pid %d) has it", addr, claim.Directory, claim.PID)
+	}
+	port := addr[strings.LastIndexByte(addr, ':')+1:]
+	return nil, fmt.Errorf("cannot listen on %s: the address is in use; \"ss -ltnp 'sport = :%s'\" shows by whom", addr, port)
+}

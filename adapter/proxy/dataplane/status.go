@@ -1,0 +1,226 @@
+package dataplane
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Status is a proxy's state together with what it sees now.
+type Status struct {
+	State     State     `json:"state"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	// Sides are sorted by name.
+	Sides []SideStatus `json:"sides"`
+}
+
+// Side returns the status of the side named name, or nil.
+func (s *Status) Side(name string) *SideStatus {
+	for i := range s.Sides {
+		if s.Sides[i].Name == name {
+			return &s.Sides[i]
+		}
+	}
+	return nil
+}
+
+// SideStatus is what the proxy sees of a side.
+type SideStatus struct {
+	Name       string         `json:"name"`
+	Routed     bool           `json:"routed"`
+	InFlight   int64          `json:"in_flight"`
+	WebSockets int64          `json:"websockets"`
+	Targets    []TargetStatus `json:"targets"`
+}
+
+// Ready returns how many targets the proxy's own probes found ready.
+func (s *SideStatus) Ready() int {
+	n := 0
+	for _, t := range s.Targets {
+		if t.Readiness == ready.String() {
+			n++
+		}
+	}
+	return n
+}
+
+// TargetStatus is what the proxy sees of a target.
+type TargetStatus struct {
+	Address string `json:"address"`
+	// Readiness is unknown, assumed (since a restart), ready or failed.
+	Readiness string      `json:"readiness"`
+	InFlight  int64       `json:"in_flight"`
+	Probe     ProbeResult `json:"probe"`
+}
+
+// Status returns the state and what the proxy sees.
+func (p *Proxy) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	status := Status{State: *p.state.clone(), PID: os.Getpid(), StartedAt: p.started.UTC()}
+	for _, name := range slices.Sorted(maps.Keys(p.live)) {
+		s := p.live[name]
+		side := SideStatus{
+			Name: name, Routed: p.state.Route == name,
+			InFlight: s.count.inFlight.Load(), WebSockets: s.count.websockets.Load(),
+		}
+		for _, t := range s.targets {
+			side.Targets = append(side.Targets, t.status())
+		}
+		status.Sides = append(status.Sides, side)
+	}
+	return status
+}
+
+func (t *target) status() TargetStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return TargetStatus{
+		Address: t.addr, Readiness: t.readiness().String(), InFlight: t.inFlight.Load(), Probe: t.probe,
+	}
+}
+
+// Stats are the counters since the proxy, or the side, began. A StartedAt that
+// changed says that they began anew.
+type Stats struct {
+	At        time.Time `json:"at"`
+	StartedAt time.Time `json:"started_at"`
+	Listen    string    `json:"listen"`
+	Route     string    `json:"route"`
+	// Sides are keyed by name. The key "" counts what was refused while no side
+	// had the route.
+	Sides map[string]SideStats `json:"sides"`
+}
+
+// SideStats are the counters of one side.
+type SideStats struct {
+	Requests uint64 `json:"requests"`
+	// Status counts answers by class, "2xx".
+	Status map[string]uint64 `json:"status"`
+	// Errors are answers the proxy had to give or to break off itself.
+	Errors ErrorStats `json:"errors"`
+	// Cancelled counts requests whose client went away.
+	Cancelled  uint64 `json:"cancelled"`
+	Replays    uint64 `json:"replays"`
+	InFlight   int64  `json:"in_flight"`
+	WebSockets int64  `json:"websockets"`
+	// Upgraded counts all upgraded connections so far.
+	Upgraded uint64 `json:"upgraded"`
+	// BytesIn and BytesOut count bodies and what upgraded connections carried.
+	BytesIn  uint64       `json:"bytes_in"`
+	BytesOut uint64       `json:"bytes_out"`
+	Latency  LatencyStats `json:"latency"`
+	// Targets are keyed by address.
+	Targets map[string]TargetStats `json:"targets,omitempty"`
+}
+
+// ErrorStats tell whose errors they were.
+type ErrorStats struct {
+	// Own: over a limit, or no side to send to.
+	Own uint64 `json:"own"`
+	// Upstream: a target could not be reached, broke off or was too late.
+	Upstream uint64 `json:"upstream"`
+}
+
+// LatencyStats are the times from a request's arrival to the header of its
+// answer.
+type LatencyStats struct {
+	Count uint64           `json:"count"`
+	Sum   ripcord.Duration `json:"sum"`
+	// Buckets are cumulative; empty ones at the end are left out.
+	Buckets []Bucket `json:"buckets,omitempty"`
+}
+
+// Bucket counts the durations below LE seconds. The last one, with LE 0, has no
+// bound.
+type Bucket struct {
+	LE    float64 `json:"le"`
+	Count uint64  `json:"count"`
+}
+
+// Quantile estimates the duration below which the share q of all lies; 0 where
+// nothing was counted. Its error is at most one bucket, a quarter.
+func (l LatencyStats) Quantile(q float64) time.Duration {
+	want := q * float64(l.Count)
+	for _, b := range l.Buckets {
+		if float64(b.Count) >= want && b.Count > 0 {
+			if b.LE == 0 {
+				break
+			}
+			return time.Duration(b.LE * float64(time.Second))
+		}
+	}
+	if l.Count == 0 {
+		return 0
+	}
+	return boundOf(bucketCount - 2)
+}
+
+// TargetStats are the counters of one target.
+type TargetStats struct {
+	Requests  uint64 `json:"requests"`
+	Errors    uint64 `json:"errors"`
+	InFlight  int64  `json:"in_flight"`
+	Readiness string `json:"readiness"`
+}
+
+// Stats returns the counters.
+func (p *Proxy) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stats := Stats{
+		At: p.now().UTC(), StartedAt: p.started.UTC(), Listen: p.state.Listen, Route: p.state.Route,
+		Sides: map[string]SideStats{"": p.stray.stats()},
+	}
+	for name, s := range p.live {
+		side := s.count.stats()
+		side.Targets = make(map[string]TargetStats, len(s.targets))
+		for _, t := range s.targets {
+			side.Targets[t.addr] = TargetStats{
+				Requests: t.requests.Load(), Errors: t.errors.Load(),
+				InFlight: t.inFlight.Load(), Readiness: t.readiness().String(),
+			}
+		}
+		stats.Sides[name] = side
+	}
+	return stats
+}
+
+func (c *counters) stats() SideStats {
+	s := SideStats{
+		Requests: c.requests.Load(), Status: make(map[string]uint64, len(c.classes)),
+		Errors:    ErrorStats{Own: c.own.Load(), Upstream: c.upstream.Load()},
+		Cancelled: c.cancelled.Load(), Replays: c.replays.Load(),
+		InFlight: c.inFlight.Load(), WebSockets: c.websockets.Load(), Upgraded: c.upgraded.Load(),
+		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(), Latency: c.latency.stats(),
+	}
+	for i, class := range []string{"", "1xx", "2xx", "3xx", "4xx", "5xx"} {
+		if i > 0 {
+			s.Status[class] = c.classes[i].Load()
+		}
+	}
+	return s
+}
+
+func (h *histogram) stats() LatencyStats {
+	l := LatencyStats{Sum: ripcord.Duration(time.Duration(h.sum.Load()) * time.Microsecond)} //nolint:gosec // far below the limit
+	last := 0
+	for i := range h.buckets {
+		n := h.buckets[i].Load()
+		if n > 0 {
+			last = i + 1
+		}
+		l.Count += n
+		bound := 0.0
+		if i < bucketCount-1 {
+			bound = boundOf(i).Seconds()
+		}
+		l.Buckets = append(l.Buckets, Bucket{LE: bound, Count: l.Count})
+	}
+	l.Buckets = l.Buckets[:last]
+	return l
+}
