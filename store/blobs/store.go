@@ -110,7 +110,9 @@ func (s *Store) Put(ctx context.Context, run ripcord.RunID, name string, r io.Re
 	ref, err := s.fill(ctx, file.File, name, r)
 	if err == nil {
 		ref.Path = filepath.Join(string(run), file.name+"-"+cleaned(name)+".age")
-		err = s.settle(file.path, ref.Path)
+		if err = s.settle(file, ref.Path); err != nil {
+			_ = s.root.Remove(ref.Path) // no reference to it was given out
+		}
 	}
 	if err != nil {
 		_ = s.root.Remove(file.path) // whatever stays is swept at the next opening
@@ -121,7 +123,7 @@ func (s *Store) Put(ctx context.Context, run ripcord.RunID, name string, r io.Re
 	return ref, nil
 }
 
-// fill encrypts r into the file and makes it durable.
+// fill encrypts r into the file.
 func (s *Store) fill(ctx context.Context, file *os.File, name string, r io.Reader) (ripcord.BlobRef, error) {
 	disk := newDisk(file, s.room)
 	sealed, err := age.Encrypt(disk, s.recipient)
@@ -144,12 +146,14 @@ func (s *Store) fill(ctx context.Context, file *os.File, name string, r io.Reade
 	if err := errors.Join(sealed.Close(), disk.flush()); err != nil {
 		return ripcord.BlobRef{}, err
 	}
-	return ripcord.BlobRef{Digest: hex.EncodeToString(digest.Sum(nil)), Size: size}, file.Sync()
+	return ripcord.BlobRef{Digest: hex.EncodeToString(digest.Sum(nil)), Size: size}, nil
 }
 
-// settle gives the finished file its name, durably.
-func (s *Store) settle(from, path string) error {
-	err := s.root.Rename(from, path)
+// settle gives the finished file its name, and makes both durable. The name comes
+// first: one flush of the disk then serves both, and no reference to the blob is
+// given out before.
+func (s *Store) settle(file unfinished, path string) error {
+	err := s.root.Rename(file.path, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = s.root.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -157,9 +161,12 @@ func (s *Store) settle(from, path string) error {
 		if err := s.syncFolder("."); err != nil {
 			return err
 		}
-		err = s.root.Rename(from, path)
+		err = s.root.Rename(file.path, path)
 	}
 	if err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
 		return err
 	}
 	return s.syncFolder(filepath.Dir(path))
