@@ -1,0 +1,145 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Asker makes questions of settings.
+type Asker struct {
+	Scope ripcord.Scope
+	Step  ripcord.StepID
+	// Environ gives the executor's own environment, for commands.
+	Environ func() []string
+}
+
+// Question is one thing to ask, again and again.
+type Question struct {
+	// Name is what is asked, without secrets: a URL, an address, a command.
+	Name string
+	// Ask returns nil when all is well, else an Answer. It returns at the latest
+	// after the settings' AttemptTimeout.
+	Ask func(ctx context.Context) error
+}
+
+// Answer is a bad answer.
+type Answer struct {
+	// Text says in one line what was wrong.
+	Text string
+	// Lines quote what was answered.
+	Lines []string
+	err   error
+}
+
+// Error returns the line.
+func (a *Answer) Error() string { return a.Text }
+
+// Unwrap returns what the system said.
+func (a *Answer) Unwrap() error { return a.err }
+
+// Questions returns one question, or one for each target. The settings must be
+// complete, and without references to other steps.
+func (k Asker) Questions(s Settings) ([]Question, error) {
+	timed := func(name string, ask func(context.Context) error) Question {
+		return Question{Name: name, Ask: func(ctx context.Context) error {
+			limited, cancel := context.WithTimeout(ctx, s.AttemptTimeout.Std())
+			defer cancel()
+			err := ask(limited)
+			if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+				return &Answer{Text: fmt.Sprintf("no answer within %s", s.AttemptTimeout), err: err}
+			}
+			return err
+		}}
+	}
+	switch {
+	case s.Command != nil:
+		return []Question{timed(strings.Join(s.Command, " "), func(ctx context.Context) error { return k.command(ctx, s) })}, nil
+	case s.TCP != "":
+		return []Question{timed(s.TCP, func(ctx context.Context) error { return k.tcp(ctx, s.TCP) })}, nil
+	case s.HTTP != "":
+		return []Question{timed(s.HTTP, func(ctx context.Context) error { return k.http(ctx, s, s.HTTP) })}, nil
+	}
+	var all []Question
+	for target := range strings.SplitSeq(s.Targets, ",") {
+		target = strings.TrimSpace(target)
+		if target == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(target); err != nil {
+			return nil, &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: fmt.Sprintf("the target %q is not an address like 127.0.0.1:8080", target)}
+		}
+		if s.Path == "" {
+			all = append(all, timed(target, func(ctx context.Context) error { return k.tcp(ctx, target) }))
+			continue
+		}
+		at := "http://" + target + s.Path
+		all = append(all, timed(at, func(ctx context.Context) error { return k.http(ctx, s, at) }))
+	}
+	if len(all) == 0 {
+		return nil, &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: "there is no target to ask: targets is empty"}
+	}
+	return all, nil
+}
+
+func (k Asker) tcp(ctx context.Context, address string) error {
+	address, secrets, err := k.expand(ctx, address)
+	if err != nil {
+		return err
+	}
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return bad(err, secrets)
+	}
+	return c.Close()
+}
+
+func (k Asker) expand(ctx context.Context, text string) (expanded string, secrets []string, err error) {
+	if !strings.Contains(text, "${secret:") || k.Scope.Secrets == nil {
+		return text, nil, nil
+	}
+	expanded, secrets, err = k.Scope.Secrets.Expand(ctx, text)
+	if err != nil {
+		return "", nil, &Answer{Text: "a secret is not to be had: " + err.Error(), err: err}
+	}
+	return expanded, secrets, nil
+}
+
+// bad is an answer of the system's: in few words, without secrets.
+func bad(err error, secrets []string) *Answer {
+	text := err.Error()
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		text = op.Op + ": " + op.Err.Error()
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		text = "the name " + dns.Name + " is not known"
+	}
+	return &Answer{Text: hide(text, secrets), err: err}
+}
+
+func hide(text string, secrets []string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
+	}
+	return text
+}
+
+// Pause waits; it returns false when the context ended first.
+func Pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,133 @@
+// Package health asks whether something is well: over HTTP, by a TCP connection
+// or by a command. It is shared by the adapters probe and watch, and changes
+// nothing.
+package health
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Settings say what is asked, and what counts as an answer.
+type Settings struct {
+	// HTTP is a URL, TCP an address, Command an argument list, Targets a list of
+	// addresses with commas. Exactly one is set.
+	HTTP    string   `json:"http"`
+	TCP     string   `json:"tcp"`
+	Command []string `json:"command"`
+	Targets string   `json:"targets"`
+	// Path is asked of each target over HTTP; without it a connection is enough.
+	Path string `json:"path"`
+	// Status is the status that is expected; 0 is any from 200 to 299.
+	Status int `json:"status"`
+	// Contains is a text that the answer's body must hold.
+	Contains string `json:"contains"`
+	// FollowRedirects asks on where the answer is a redirect; else the redirect
+	// itself is the answer.
+	FollowRedirects bool `json:"follow_redirects"`
+	// Successes is how many good answers in a row count as well; 0 is 3.
+	Successes int `json:"successes"`
+	// Interval is the pause between two questions; 0 is 1 s.
+	Interval ripcord.Duration `json:"interval"`
+	// AttemptTimeout limits one question; 0 is 5 s.
+	AttemptTimeout ripcord.Duration `json:"attempt_timeout"`
+	// Directory and Environment are those of Command.
+	Directory   string            `json:"directory"`
+	Environment map[string]string `json:"environment"`
+}
+
+// Decode reads JSON into v and refuses what v does not know. The error is of
+// CodePlan and begins with kind.
+func Decode(kind string, data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return ripcord.Errorf(ripcord.CodePlan, "%s: settings: %w", kind, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return ripcord.Errorf(ripcord.CodePlan, "%s: settings: more than one value", kind)
+	}
+	return nil
+}
+
+// Complete fills in the defaults and refuses settings that cannot be asked. The
+// error is of CodePlan and begins with kind.
+func (s *Settings) Complete(kind string) error {
+	if s.Targets != "" && s.Path == "" && strings.HasPrefix(s.HTTP, "/") {
+		s.Path, s.HTTP = s.HTTP, ""
+	}
+	if s.Successes == 0 {
+		s.Successes = 3
+	}
+	if s.Interval == 0 {
+		s.Interval = ripcord.Duration(time.Second)
+	}
+	if s.AttemptTimeout == 0 {
+		s.AttemptTimeout = ripcord.Duration(5 * time.Second)
+	}
+	if err := s.one(kind); err != nil {
+		return err
+	}
+	return s.ranges(kind)
+}
+
+func (s *Settings) one(kind string) error {
+	set := 0
+	for _, is := range []bool{s.HTTP != "", s.TCP != "", s.Command != nil, s.Targets != ""} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set == 0:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: nothing is asked", kind).WithFix("set one of http, tcp, command, targets")
+	case set > 1:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: more than one of http, tcp, command, targets is set", kind).WithFix("make a step or check of each")
+	case s.Command != nil && (len(s.Command) == 0 || s.Command[0] == ""):
+		return ripcord.Errorf(ripcord.CodePlan, "%s: the command is empty", kind)
+	case s.HTTP != "" && !open(s.HTTP):
+		u, err := url.Parse(s.HTTP)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return ripcord.Errorf(ripcord.CodePlan, "%s: http %q is not a URL", kind, s.HTTP).WithFix("write it like http://127.0.0.1:8080/healthz")
+		}
+	case s.TCP != "" && !open(s.TCP):
+		if _, _, err := net.SplitHostPort(s.TCP); err != nil {
+			return ripcord.Errorf(ripcord.CodePlan, "%s: tcp %q is not an address", kind, s.TCP).WithFix("write it like 127.0.0.1:5432")
+		}
+	case s.Path != "" && !strings.HasPrefix(s.Path, "/"):
+		return ripcord.Errorf(ripcord.CodePlan, "%s: the path %q does not begin with /", kind, s.Path)
+	}
+	return nil
+}
+
+func (s *Settings) ranges(kind string) error {
+	isHTTP := s.HTTP != "" || s.Path != ""
+	switch {
+	case s.Status != 0 && (s.Status < 100 || s.Status > 599):
+		return ripcord.Errorf(ripcord.CodePlan, "%s: %d is not an HTTP status", kind, s.Status)
+	case !isHTTP && (s.Status != 0 || s.Contains != "" || s.FollowRedirects):
+		return ripcord.Errorf(ripcord.CodePlan, "%s: status, contains and follow_redirects need http, or targets with a path", kind)
+	case s.Path != "" && s.Targets == "":
+		return ripcord.Errorf(ripcord.CodePlan, "%s: path needs targets", kind).WithFix("put the path into http")
+	case s.Successes < 0 || s.Successes > 1000:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: successes must lie between 1 and 1000", kind)
+	case s.Interval < 0 || s.Interval.Std() < 10*time.Millisecond || s.Interval.Std() > time.Hour:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: the interval must lie between 10ms and 1h", kind)
+	case s.AttemptTimeout < 0 || s.AttemptTimeout.Std() > time.Hour:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: attempt_timeout must lie between 0 and 1h", kind)
+	case s.Command == nil && (s.Directory != "" || len(s.Environment) > 0):
+		return ripcord.Errorf(ripcord.CodePlan, "%s: directory and environment need command", kind)
+	}
+	return nil
+}
+
+// open reports whether text still holds a reference and cannot be judged yet.
+func open(text string) bool { return strings.Contains(text, "${") }

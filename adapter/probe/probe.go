@@ -1,0 +1,186 @@
+// Package probe is the step that passes when something is well: it asks until
+// every target has answered well several times in a row, and changes nothing.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/health"
+)
+
+// Kind is the adapter's name in a StepSpec.
+const Kind = "probe"
+
+// patience is how long a step without a time-out of its own keeps asking.
+const patience = time.Minute
+
+// Adapter opens probes.
+type Adapter struct{ environ func() []string }
+
+// New returns the adapter. Environ gives the executor's own environment
+// (os.Environ), which commands inherit without its RIPCORD_ variables; nil gives
+// an empty one.
+func New(environ func() []string) *Adapter { return &Adapter{environ: environ} }
+
+// Kind implements ripcord.Adapter.
+func (a *Adapter) Kind() string { return Kind }
+
+// Open implements ripcord.Adapter.
+func (a *Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.Scope) (ripcord.Step, error) {
+	var set health.Settings
+	if err := health.Decode("check", spec.Settings, &set); err != nil {
+		return nil, err
+	}
+	if err := set.Complete("check"); err != nil {
+		return nil, err
+	}
+	return &Step{set: set, asker: health.Asker{Scope: scope, Step: spec.ID, Environ: a.environ}}, nil
+}
+
+// Step is one probe.
+type Step struct {
+	set   health.Settings
+	asker health.Asker
+}
+
+// Traits implements ripcord.Describer: there is nothing to find or to take back,
+// so an interrupted probe is asked anew.
+func (s *Step) Traits() ripcord.Traits {
+	return ripcord.Traits{Idempotent: true, UndoIdempotent: true, Reversal: ripcord.Reversal{Way: ripcord.WayNothing}}
+}
+
+// Check implements ripcord.Step.
+func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
+	return ripcord.Observation{Presence: ripcord.Absent, Detail: "not asked yet"}, ctx.Err()
+}
+
+// Undo implements ripcord.Step.
+func (s *Step) Undo(ctx context.Context, _ ripcord.Attempt) error { return ctx.Err() }
+
+// Explain implements ripcord.Explainer.
+func (s *Step) Explain(context.Context) (string, error) {
+	what := s.set.HTTP + s.set.TCP + strings.Join(s.set.Command, " ")
+	if s.set.Targets != "" {
+		what = strings.TrimSpace("each of " + s.set.Targets + " " + s.set.Path)
+	}
+	return fmt.Sprintf("asks %s until it is well %d times in a row; it changes nothing", what, s.set.Successes), nil
+}
+
+// Apply implements ripcord.Step.
+func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	questions, err := s.asker.Questions(s.set)
+	if err != nil {
+		return err
+	}
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if _, has := ctx.Deadline(); !has {
+		limited, cancel = context.WithTimeout(ctx, patience)
+	}
+	defer cancel()
+	results := make(chan result, len(questions))
+	for i, q := range questions {
+		go func() { results <- s.insist(limited, i, q) }()
+	}
+	all := make([]result, len(questions))
+	for range questions {
+		r := <-results
+		all[r.index] = r
+	}
+	return s.verdict(ctx, a, questions, all)
+}
+
+// result is how one target answered in the end.
+type result struct {
+	index, asked, row int
+	last              *health.Answer
+	well              bool
+}
+
+// insist asks until the answer was good several times in a row.
+func (s *Step) insist(ctx context.Context, index int, q health.Question) result {
+	r := result{index: index}
+	for {
+		err := q.Ask(ctx)
+		if err != nil && ctx.Err() != nil {
+			return r // cut short by the end, which says nothing of the target
+		}
+		r.asked++
+		if r.row++; err != nil {
+			r.row = 0
+			r.last = answer(err)
+		}
+		if r.row >= s.set.Successes {
+			r.well = true
+			return r
+		}
+		if !health.Pause(ctx, s.set.Interval.Std()) {
+			return r
+		}
+	}
+}
+
+func answer(err error) *health.Answer {
+	if a, ok := errors.AsType[*health.Answer](err); ok {
+		return a
+	}
+	return &health.Answer{Text: err.Error()}
+}
+
+func (s *Step) verdict(ctx context.Context, a ripcord.Attempt, questions []health.Question, all []result) error {
+	f := &ripcord.Failure{Class: ripcord.FailedHealth}
+	bad := 0
+	for i, r := range all {
+		name := questions[i].Name
+		if r.well {
+			if a.Output != nil {
+				if _, err := fmt.Fprintf(a.Output, "%s is well, %d times in a row\n", name, s.set.Successes); err != nil {
+					return fmt.Errorf("check: log: %w", err)
+				}
+			}
+			continue
+		}
+		bad++
+		line := name + ": " + s.trouble(r)
+		if f.Summary == "" {
+			f.Summary = line
+		}
+		f.Lines = append(f.Lines, line)
+		if r.last != nil {
+			for _, quoted := range r.last.Lines {
+				f.Lines = append(f.Lines, "  "+quoted)
+			}
+		}
+	}
+	if bad == 0 {
+		return nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("check: stopped: %w", ctx.Err())
+	}
+	if len(all) > 1 {
+		f.Summary = fmt.Sprintf("%d of %d targets are not well; %s", bad, len(all), f.Summary)
+	}
+	return f
+}
+
+// trouble says why a target did not pass.
+func (s *Step) trouble(r result) string {
+	switch {
+	case r.asked == 0:
+		return "no answer before the time was over"
+	case r.last == nil:
+		return fmt.Sprintf("well %d times, but %d are needed; there was not time for more", r.row, s.set.Successes)
+	case r.row > 0:
+		return fmt.Sprintf("not steady: well %d times in a row of %d needed, before that %s", r.row, s.set.Successes, r.last.Text)
+	default:
+		return fmt.Sprintf("%s (asked %d times)", r.last.Text, r.asked)
+	}
+}
