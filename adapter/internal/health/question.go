@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -51,7 +52,8 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 			limited, cancel := context.WithTimeout(ctx, s.AttemptTimeout.Std())
 			defer cancel()
 			err := ask(limited)
-			if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+			var late net.Error
+			if err != nil && ctx.Err() == nil && (errors.Is(limited.Err(), context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout()) {
 				return &Answer{Text: fmt.Sprintf("no answer within %s", s.AttemptTimeout), err: err}
 			}
 			return err
@@ -113,6 +115,9 @@ func (k Asker) expand(ctx context.Context, text string) (expanded string, secret
 
 // bad is an answer of the system's: in few words, without secrets.
 func bad(err error, secrets []string) *Answer {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		err = outer.Err
+	}
 	text := err.Error()
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
 		text = op.Op + ": " + op.Err.Error()
