@@ -29,12 +29,18 @@ type decoder struct {
 	balancers map[string]*balancer
 	databases map[string]bool
 	steps     []*step
+	// unread are the names of steps that could not be read.
+	unread map[string]bool
+	// unreadable are settings whose problem is reported already.
+	unreadable map[*node]bool
 
 	// uses takes the references to other steps of what is being read; nil where
 	// there may be none.
 	uses *[]use
 	// instance says that what is being read may name its instance.
 	instance bool
+	// misspelt are the keys that an unknown key of a map was probably meant to be.
+	misspelt map[*node][]string
 	// shapes records the keys of each kind of map, for the schema's test.
 	shapes map[string][]string
 }
@@ -56,7 +62,8 @@ func (d *decoder) object(n *node, shape, what string, known fields) bool {
 		read, ok := known[f.key]
 		if !ok {
 			names := sorted(slices.Collect(maps.Keys(known)))
-			d.add(f.at, len([]rune(f.key)), didYouMean(f.key, names, capital(what)+" takes:"),
+			d.misspelt[n] = append(d.misspelt[n], nearest(f.key, names))
+			d.add(f.at, len([]rune(f.key)), didYouMean(f.key, names, what+" takes:"),
 				"unknown key %q in %s", f.key, what)
 			continue
 		}
@@ -80,6 +87,14 @@ func (d *decoder) names(n *node, what string, read func(name string, value *node
 			continue
 		}
 		read(f.key, f.value)
+	}
+}
+
+// missing reports a key that a map must have, unless it has one that was probably
+// meant to be it.
+func (d *decoder) missing(n *node, key, fix, format string, args ...any) {
+	if n.field(key) == nil && !slices.Contains(d.misspelt[n], key) {
+		d.add(n.at, 1, fix, format, args...)
 	}
 }
 
@@ -311,12 +326,4 @@ func (d *decoder) inside(n *node, what string) string {
 func sorted(names []string) []string {
 	slices.Sort(names)
 	return names
-}
-
-// capital returns a text with a capital first letter.
-func capital(text string) string {
-	if text == "" {
-		return text
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -105,7 +105,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 	d := &decoder{
 		problems: p, options: o, environment: environment, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
-		variables: map[string]*variable{}, services: map[string]*service{},
+		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, services: map[string]*service{},
 		balancers: map[string]*balancer{}, databases: map[string]bool{},
 	}
 	doc := &document{
@@ -189,7 +189,7 @@ func (doc *document) read() {
 	}
 	d.checkVariables()
 	if release == nil {
-		d.add(doc.root.at, 1, "add `release:` with a list of steps, for example `- run: {command: ./release.sh, undo: ./unrelease.sh, check: ./released.sh}`", "the file has no release")
+		d.missing(doc.root, "release", "add `release:` with a list of steps, for example `- run: {command: ./release.sh, undo: ./unrelease.sh, check: ./released.sh}`", "the file has no release")
 		return
 	}
 	d.readSteps(release, doc.skipApprovals)
@@ -209,7 +209,9 @@ func (doc *document) identity() {
 	d.setVariables()
 	n := doc.root.field("application")
 	if n == nil {
-		d.add(doc.root.at, 1, "add `application: NAME`", "the file names no application")
+		if !slices.ContainsFunc(doc.root.fields, func(f field) bool { return nearest(f.key, []string{"application"}) != "" }) {
+			d.add(doc.root.at, 1, "add `application: NAME`", "the file names no application")
+		}
 	} else {
 		d.application = d.filled(n, "application")
 		if d.application != "" && !validName(d.application) {
@@ -249,9 +251,7 @@ func (d *decoder) failurePolicy(n *node) ripcord.FailurePolicy {
 		"hold": func(n *node) { policy.Hold = d.positive(n, "hold") },
 		"then": func(n *node) { policy.Then = ripcord.FailureAction(d.word(n, "then", "rollback")) },
 	})
-	if n.field("hold") == nil {
-		d.add(n.at, 1, "write {hold: 15m, then: rollback}", "on_failure does not say how long to hold")
-	}
+	d.missing(n, "hold", "write {hold: 15m, then: rollback}", "on_failure does not say how long to hold")
 	return policy
 }
 

@@ -2,6 +2,7 @@ package planfile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +15,9 @@ type variable struct {
 	// literal is the value given with --set.
 	literal *string
 	text    string
-	state   int // 0 unread, 1 being read, 2 read
+	// wanted are the secrets that the text refers to.
+	wanted map[string]bool
+	state  int // 0 unread, 1 being read, 2 read
 }
 
 // use is a reference to an output of another step.
@@ -167,12 +170,14 @@ func (d *decoder) variable(n *node, part, name string) string {
 		return ""
 	case v.state == 0:
 		v.state = 1
-		uses, instance := d.uses, d.instance
-		d.uses, d.instance = nil, false
+		uses, instance, wanted := d.uses, d.instance, d.wanted
+		v.wanted = map[string]bool{}
+		d.uses, d.instance, d.wanted = nil, false, v.wanted
 		v.text = d.text(v.value, "the variable "+name)
-		d.uses, d.instance = uses, instance
+		d.uses, d.instance, d.wanted = uses, instance, wanted
 		v.state = 2
 	}
+	maps.Copy(d.wanted, v.wanted)
 	return v.text
 }
 
@@ -256,8 +261,11 @@ func (d *decoder) readVariables(n *node) {
 	})
 }
 
-// checkVariables reads the variables that nothing used, for their errors.
+// checkVariables reads all variables, for the errors of those that nothing uses.
 func (d *decoder) checkVariables() {
+	wanted := d.wanted
+	d.wanted = map[string]bool{}
+	defer func() { d.wanted = wanted }()
 	names := make([]string, 0, len(d.variables))
 	for name := range d.variables {
 		names = append(names, name)

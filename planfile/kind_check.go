@@ -73,6 +73,9 @@ func (d *decoder) checkProbe(n *node, what string) {
 			found = append(found, key)
 		}
 	}
+	if len(found) == 0 && len(d.misspelt[n]) > 0 {
+		return
+	}
 	if len(found) == 0 {
 		d.add(n.at, 1, "add one of: http, tcp, command, service, targets", "%s has nothing to look at", what)
 		return

@@ -13,9 +13,7 @@ func (d *decoder) readDeploy(s *step, n *node) {
 		d.object(n, "deploy", "a deploy step", fields{
 			"service": func(n *node) { name = d.serviceName(n) },
 		})
-		if n.field("service") == nil {
-			d.add(n.at, 1, "add `service: NAME`", "the deploy step names no service")
-		}
+		d.missing(n, "service", "add `service: NAME`", "the deploy step names no service")
 	} else {
 		name = d.serviceName(n)
 	}
@@ -61,14 +59,15 @@ func (d *decoder) readShift(s *step, n *node) {
 	service := n
 	if n.kind == mapNode {
 		service = n.field("service")
-		d.object(withoutLater(d, n, "stages", "analyze"), "shift", "a shift step", fields{
+		kept := withoutLater(d, n, "stages", "analyze")
+		d.object(kept, "shift", "a shift step", fields{
 			"service":       func(*node) {},
 			"strategy":      func(n *node) { set.Strategy = d.strategy(n) },
 			"drain":         func(n *node) { set.DrainTimeout = d.duration(n, "drain") },
 			"ready_timeout": func(n *node) { set.ReadyTimeout = d.positive(n, "ready_timeout") },
 		})
 		if service == nil {
-			d.add(n.at, 1, "add `service: NAME`", "the shift step names no service")
+			d.missing(kept, "service", "add `service: NAME`", "the shift step names no service")
 			return
 		}
 	}

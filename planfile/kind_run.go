@@ -41,9 +41,7 @@ func (d *decoder) readRun(s *step, n *node) {
 		"output_limit":      func(n *node) { set.OutputLimit = d.size(n, "output_limit") },
 		"grace":             func(n *node) { set.Grace = d.duration(n, "grace") },
 	})
-	if n.field("command") == nil {
-		d.add(n.at, 1, "add `command: ./release.sh`", "the run step has no command")
-	}
+	d.missing(n, "command", "add `command: ./release.sh`", "the run step has no command")
 	if undo := n.field("undo"); undo != nil && set.Changes == "nothing" {
 		d.add(undo.at, 1, "remove undo, or remove changes", "a step that changes nothing has nothing to undo")
 	}
@@ -59,9 +57,7 @@ func (d *decoder) readUndo(set *scriptSettings, n *node) {
 		"command":    func(n *node) { set.Undo = d.command(n, "command") },
 		"idempotent": func(n *node) { set.UndoIdempotent = d.boolean(n, "idempotent") },
 	})
-	if n.field("command") == nil {
-		d.add(n.at, 1, "add `command: ./unrelease.sh`", "undo has no command")
-	}
+	d.missing(n, "command", "add `command: ./unrelease.sh`", "undo has no command")
 }
 
 // readManual reads a manual step: instructions, or a map with them.
@@ -81,9 +77,7 @@ func (d *decoder) readManual(s *step, n *node) {
 		"directory":    func(n *node) { set.Directory = d.filled(n, "directory") },
 		"environment":  func(n *node) { set.Environment = d.environmentOf(n) },
 	})
-	if n.field("instructions") == nil {
-		d.add(n.at, 1, "add `instructions: what the person has to do`", "the manual step has no instructions")
-	}
+	d.missing(n, "instructions", "add `instructions: what the person has to do`", "the manual step has no instructions")
 	if undo := n.field("undo"); undo != nil && set.Changes == "nothing" {
 		d.add(undo.at, 1, "remove undo, or remove changes", "a step that changes nothing has nothing to undo")
 	}

@@ -39,9 +39,7 @@ func (d *decoder) readFor(s *step, wait *ripcord.Duration, n *node, what string,
 	known["for"] = func(n *node) { *wait = d.positive(n, "for") }
 	if n.kind == mapNode {
 		d.object(n, what, "a "+what+" step", known)
-		if n.field("for") == nil {
-			d.add(n.at, 1, "add `for: 10m`", "the %s step does not say how long", what)
-		}
+		d.missing(n, "for", "add `for: 10m`", "the %s step does not say how long", what)
 	} else {
 		*wait = d.positive(n, what)
 	}

@@ -59,7 +59,7 @@ func (d *decoder) checkNeeds(s *step) {
 	for _, r := range s.needs {
 		other, _ := d.step(r.name)
 		switch {
-		case r.name == "":
+		case r.name == "", other == nil && d.unread[r.name]:
 		case r.name == s.name:
 			d.add(r.at, len(r.name), "remove it", "the step %s needs itself", s.name)
 		case other == nil:
@@ -76,6 +76,8 @@ func (d *decoder) addUses(index int, s *step) {
 	for _, u := range s.uses {
 		other, at := d.step(u.step)
 		switch {
+		case other == nil && d.unread[u.step]:
+			continue
 		case other == nil:
 			d.add(u.at, u.width, didYouMean(u.step, d.stepNames(s.name), "steps are:"), "there is no step %q whose output could be used", short(u.step))
 			continue
@@ -163,8 +165,7 @@ func (d *decoder) checkCircles() {
 				continue
 			}
 			if mark[other.name] == visiting {
-				circle := append(slices.Clone(path[slices.Index(path, other.name):]), other.name)
-				d.add(r.at, 1, circleFix(s, r.name), "steps need one another in a circle: %s", strings.Join(circle, " -> "))
+				d.circle(r.at, append(slices.Clone(path[slices.Index(path, other.name):]), other.name))
 				return false
 			}
 			if !visit(other) {
@@ -182,10 +183,15 @@ func (d *decoder) checkCircles() {
 	}
 }
 
-// circleFix says how a circle is opened.
-func circleFix(s *step, need string) string {
-	if slices.Contains(s.implied, need) {
-		return fmt.Sprintf("move %s below %s, which it depends on", s.name, need)
+// circle reports a circle, at the step that a need of its own stands above of.
+func (d *decoder) circle(at position, names []string) {
+	fix := "remove one of the needs"
+	for i, name := range names[:len(names)-1] {
+		s, _ := d.step(name)
+		if need := names[i+1]; slices.Contains(s.implied, need) {
+			fix, at = fmt.Sprintf("move %s below %s, which it depends on", name, need), s.at
+			break
+		}
 	}
-	return "remove one of the needs"
+	d.add(at, 1, fix, "steps need one another in a circle: %s", strings.Join(names, " -> "))
 }

@@ -67,6 +67,9 @@ func (d *decoder) readSystems(n *node, what string, kinds []string) {
 	if d.shapes != nil {
 		d.shapes[what] = sorted(append([]string(nil), kinds...))
 	}
+	wanted := d.wanted
+	d.wanted = map[string]bool{} // no step of this version reads them
+	defer func() { d.wanted = wanted }()
 	d.names(n, what+"s", func(name string, value *node) {
 		if what == "database" {
 			d.databases[name] = true
@@ -117,8 +120,8 @@ func (d *decoder) readProxy(b *balancer, n *node) {
 		},
 		"limits": func(n *node) { b.limits = d.readLimits(n) },
 	})
-	if ok && n.field("listen") == nil {
-		d.add(n.at, 1, "add `listen: 127.0.0.1:8080`", "the proxy of balancer %s does not say where it listens", b.name)
+	if ok {
+		d.missing(n, "listen", "add `listen: 127.0.0.1:8080`", "the proxy of balancer %s does not say where it listens", b.name)
 	}
 }
 
@@ -137,22 +140,28 @@ func (d *decoder) listen(n *node) string {
 func (d *decoder) readLimits(n *node) map[string]any {
 	limits := map[string]any{}
 	number := func(key string, high int) func(*node) {
-		return func(n *node) { limits[key] = d.integer(n, key, 0, high) }
+		return func(n *node) { limits[key] = d.integer(n, key, 1, high) }
 	}
 	duration := func(key string) func(*node) {
-		return func(n *node) { limits[key] = d.duration(n, key) }
+		return func(n *node) { limits[key] = d.positive(n, key) }
 	}
 	size := func(key string) func(*node) {
-		return func(n *node) { limits[key] = d.size(n, key) }
+		return func(n *node) {
+			const most = 1 << 20
+			value := d.size(n, key)
+			if value > most {
+				d.add(n.at, n.width(), "write at most 1MiB", "%s is %d bytes", key, value)
+			}
+			limits[key] = value
+		}
 	}
 	d.object(n, "limits", "a proxy's limits", fields{
-		"max_connections": number("max_connections", 1_000_000),
 		"max_in_flight":   number("max_in_flight", 1_000_000),
-		"max_body":        size("max_body"),
-		"max_header":      size("max_header"),
-		"header_timeout":  duration("header_timeout"),
-		"request_timeout": duration("request_timeout"),
-		"idle_timeout":    duration("idle_timeout"),
+		"max_websockets":  number("max_websockets", 1_000_000),
+		"replay_body":     size("replay_body"),
+		"dial":            duration("dial"),
+		"response_header": duration("response_header"),
+		"idle":            duration("idle"),
 	})
 	return limits
 }

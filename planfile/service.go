@@ -103,7 +103,7 @@ func (d *decoder) readService(s *service, n *node) {
 		"ports": func(n *node) { s.settings.Ports = d.ports(n) },
 	})
 	if ok && command == nil {
-		d.add(n.at, 1, "add `command: [./bin/"+s.name+", --listen, \"${instance.address}\"]`", "the service %s has no command", s.name)
+		d.missing(n, "command", "add `command: [./bin/"+s.name+", --listen, \"${instance.address}\"]`", "the service %s has no command", s.name)
 	}
 	if s.settings.Health == nil && (s.balancer != "" || s.reachable()) {
 		s.settings.Health = defaultHealth()

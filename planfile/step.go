@@ -95,6 +95,8 @@ func (d *decoder) readSteps(n *node, skipApprovals bool) {
 	for _, item := range n.items {
 		if s := d.openStep(item); s != nil {
 			d.steps = append(d.steps, s)
+		} else if name := item.field("name"); name != nil {
+			d.unread[name.text] = true
 		}
 	}
 	d.nameSteps(n.items)
@@ -107,7 +109,9 @@ func (d *decoder) readSteps(n *node, skipApprovals bool) {
 	}
 	for _, s := range d.steps {
 		d.uses = &s.uses
-		kinds()[s.kind].read(d, s, s.body)
+		if !d.unreadable[s.body] {
+			kinds()[s.kind].read(d, s, s.body)
+		}
 		d.uses = nil
 	}
 	d.link()
@@ -170,7 +174,8 @@ func (d *decoder) strayKey(key, kind *field) {
 		d.add(key.at, width, "use a run step with your own command, undo and check", "step kind %s is not available in this version", key.key)
 	case kind == nil:
 		d.add(key.at, width, didYouMean(key.key, kindNames(), "step kinds are:"), "unknown step kind %q", short(key.key))
-	case kind.value.kind == mapNode && kind.value.field(key.key) == nil && slices.Contains(settingsOf(kind.key), key.key):
+	case slices.Contains(settingsOf(kind.key), key.key) && (kind.value.kind == mapNode || kind.value.kind == nullNode):
+		d.unreadable[kind.value] = true
 		d.add(key.at, width, fmt.Sprintf("indent it below %q", kind.key+":"), "%q is a setting of %s and stands beside it", key.key, kind.key)
 	case slices.Contains(settingsOf(kind.key), key.key):
 		d.add(key.at, width, fmt.Sprintf("write %s: {..., %s: ...}", kind.key, key.key), "%q is a setting of %s and stands beside it", key.key, kind.key)
@@ -232,6 +237,7 @@ func (d *decoder) nameSteps(items []*node) {
 			d.add(n.at, firstLine(n), nameRule, "%q cannot be the name of a step", short(s.name))
 		case twice:
 			d.add(n.at, firstLine(n), fmt.Sprintf("choose another; the first is on line %d", first.line), "two steps are named %q", s.name)
+			s.name = ""
 		default:
 			taken[s.name] = n.at
 		}
