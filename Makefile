@@ -72,7 +72,10 @@ soak: ## Simulate fresh seeds for SOAKTIME (30m)
 .PHONY: bench
 bench: build ## Measure speed and memory, as ratios to this machine
 	tools/install-test-deps.sh bench
-	CGO_ENABLED=0 go run ./bench
+	for main in bench/*/main.go; do \
+	  echo "== $${main%/main.go}"; \
+	  PATH="$$PATH:/usr/sbin" CGO_ENABLED=0 go run "./$${main%/main.go}"; \
+	done
 
 ##@ House
 

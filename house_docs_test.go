@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/ripcord-dev/ripcord/planfile"
 )
 
 // TestEveryRoomIsOnTheMap: docs/ARCHITECTURE.md names every top folder.
@@ -235,6 +237,24 @@ func TestLinksLead(t *testing.T) {
 			if _, err := os.Stat(path.Join(path.Dir(name), match[1])); err != nil {
 				t.Errorf("%s links to %s: %v", name, match[1], err)
 			}
+		}
+	}
+}
+
+// TestReadmeIsTrue: the plan file that the README builds up is read without a
+// problem after each of its parts.
+func TestReadmeIsTrue(t *testing.T) {
+	t.Parallel()
+	parts := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(parts) == 0 {
+		t.Fatal("the README shows no plan file")
+	}
+	text := ""
+	for _, part := range parts {
+		text += part[1]
+		_, err := planfile.Parse("README.md", []byte(text), planfile.Options{Version: "v1", Directory: t.TempDir()})
+		if err != nil {
+			t.Errorf("%v in\n%s", err, text)
 		}
 	}
 }
