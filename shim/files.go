@@ -42,9 +42,9 @@ type child struct {
 // in bytes, so that a full disk does not cost the result.
 const reserve = 16 << 10
 
-// readJSON reads one of the folder's files. ok is false when it is missing or
+// ReadJSON reads one of the folder's files. ok is false when it is missing or
 // not complete.
-func readJSON(dir, name string, into any) (ok bool, err error) {
+func ReadJSON(dir, name string, into any) (ok bool, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, name)) // #nosec G304 -- our own folder
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -56,8 +56,8 @@ func readJSON(dir, name string, into any) (ok bool, err error) {
 	return json.Unmarshal(data, into) == nil, nil
 }
 
-// writeJSON writes one of the folder's files: complete, durable, or not at all.
-func writeJSON(dir, name string, value any) error {
+// WriteJSON writes one of the folder's files: complete, durable, or not at all.
+func WriteJSON(dir, name string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
@@ -65,7 +65,7 @@ func writeJSON(dir, name string, value any) error {
 	return writeFile(dir, name, append(data, '\n'))
 }
 
-// writeFile is writeJSON for ready bytes. A temporary file that is already there
+// writeFile is WriteJSON for ready bytes. A temporary file that is already there
 // gives its disk space.
 func writeFile(dir, name string, data []byte) error {
 	path := filepath.Join(dir, name)

@@ -98,13 +98,13 @@ func (f *folder) claim(fence uint64) error {
 }
 
 func (f *folder) fence() (newest uint64, err error) {
-	_, err = readJSON(f.dir, fenceFile, &newest)
+	_, err = ReadJSON(f.dir, fenceFile, &newest)
 	return newest, err
 }
 
 // shim returns who the folder's shim is; ok is false when none was started.
 func (f *folder) shim() (id procfs.Identity, ok bool, err error) {
-	if ok, err = readJSON(f.dir, shimFile, &id); ok || err != nil {
+	if ok, err = ReadJSON(f.dir, shimFile, &id); ok || err != nil {
 		return id, ok, err
 	}
 	// Between its start and its first write it is found by its environment. A
@@ -123,11 +123,11 @@ func (f *folder) shim() (id procfs.Identity, ok bool, err error) {
 
 // result reads how the command ended; ok is false when that is not known.
 func result(dir string) (exit ripcord.Exit, refused *ripcord.Failure, ok bool, err error) {
-	if ok, err = readJSON(dir, exitFile, &exit); ok || err != nil {
+	if ok, err = ReadJSON(dir, exitFile, &exit); ok || err != nil {
 		return exit, nil, ok, err
 	}
 	refused = &ripcord.Failure{}
-	if ok, err = readJSON(dir, refusedFile, refused); ok {
+	if ok, err = ReadJSON(dir, refusedFile, refused); ok {
 		return exit, refused, true, nil
 	}
 	return exit, nil, false, err

@@ -154,7 +154,7 @@ func (r *Runner) abandoned(ctx context.Context, c ripcord.Command, dir string) (
 		return ripcord.Exit{}, lost(c.Key)
 	}
 	exit := ripcord.Exit{Code: 137, Signal: unix.SIGKILL.String(), Cancelled: true, StartedAt: r.startedAt(dir), EndedAt: r.o.Now()}
-	if err := writeJSON(dir, exitFile, exit); err != nil {
+	if err := WriteJSON(dir, exitFile, exit); err != nil {
 		return ripcord.Exit{}, err
 	}
 	return exit, nil

@@ -84,7 +84,7 @@ func Look(dir string, proc procfs.FS) (State, error) {
 	}
 	s.Shim, s.ShimLives = id, proc.Alive(id)
 	var c child
-	ok, err := readJSON(dir, childFile, &c)
+	ok, err := ReadJSON(dir, childFile, &c)
 	if err != nil {
 		return s, err
 	}

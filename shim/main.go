@@ -94,7 +94,7 @@ func (p *process) prepare() (err error) {
 			close(p.leash)
 		}()
 	}
-	if err := writeJSON(p.dir, shimFile, p.self); err != nil {
+	if err := WriteJSON(p.dir, shimFile, p.self); err != nil {
 		return err
 	}
 	p.failAt(shimFile)
@@ -138,7 +138,7 @@ func (p *process) start() (pid int, err error) {
 	p.failAt("forked")
 	id, err := p.proc.Of(pid) // it is not reaped yet, so the pid is its own
 	if err == nil {
-		err = writeJSON(p.dir, childFile, child{Identity: id, Group: pid, Started: p.exit.StartedAt})
+		err = WriteJSON(p.dir, childFile, child{Identity: id, Group: pid, Started: p.exit.StartedAt})
 	}
 	if err != nil {
 		slog.Warn("who the command is could not be written down", slog.Any("error", err))
@@ -225,7 +225,7 @@ const persistLimit = 30
 func (p *process) persist(name string, value any) error {
 	var err error
 	for range persistLimit {
-		if err = writeJSON(p.dir, name, value); err == nil || !exists(p.dir, shimFile) {
+		if err = WriteJSON(p.dir, name, value); err == nil || !exists(p.dir, shimFile) {
 			return err
 		}
 		<-time.After(time.Second)

@@ -156,7 +156,7 @@ func (r *Runner) Prune(_ context.Context) error {
 	for _, entry := range entries {
 		dir := filepath.Join(r.root, entry.Name())
 		var id procfs.Identity
-		started, err := readJSON(dir, shimFile, &id)
+		started, err := ReadJSON(dir, shimFile, &id)
 		_, _, ended, endErr := result(dir)
 		if err = errors.Join(err, endErr); err == nil && (ended || !started || !r.o.Proc.Alive(id)) {
 			err = os.RemoveAll(dir)

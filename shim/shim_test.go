@@ -282,7 +282,7 @@ func TestAnAdoptedCommandIsNotTouchedByItsStaleExecutor(t *testing.T) {
 	}()
 	waitFor(t, "the adoption", func() bool {
 		var fence uint64
-		ok, _ := readJSON(folderOf(stale.root, "k"), fenceFile, &fence)
+		ok, _ := ReadJSON(folderOf(stale.root, "k"), fenceFile, &fence)
 		return ok && fence == 2
 	})
 	cancel()
@@ -350,7 +350,7 @@ func TestTheShimIsKilledWhileNobodyLooks(t *testing.T) {
 	waitFile(t, begun)
 	waitFile(t, inner)
 	var shim procfs.Identity
-	if ok, _ := readJSON(folderOf(r.root, "k"), shimFile, &shim); !ok {
+	if ok, _ := ReadJSON(folderOf(r.root, "k"), shimFile, &shim); !ok {
 		t.Fatal("no shim")
 	}
 	_ = cmd.Process.Kill()
@@ -458,7 +458,7 @@ func TestCancelStopsEverything(t *testing.T) {
 func stopShim(t *testing.T, r *Runner) {
 	t.Helper()
 	var shim procfs.Identity
-	if ok, _ := readJSON(folderOf(r.root, "k"), shimFile, &shim); !ok {
+	if ok, _ := ReadJSON(folderOf(r.root, "k"), shimFile, &shim); !ok {
 		t.Fatal("no shim")
 	}
 	if err := procfs.Signal(shim, unix.SIGSTOP); err != nil {

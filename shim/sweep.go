@@ -101,8 +101,8 @@ func waited(deadline <-chan time.Time, pause time.Duration) bool {
 func orphans(dir string, proc procfs.FS) func(procfs.Tree) []procfs.Process {
 	var shim procfs.Identity
 	var command child
-	_, _ = readJSON(dir, shimFile, &shim)
-	_, _ = readJSON(dir, childFile, &command)
+	_, _ = ReadJSON(dir, shimFile, &shim)
+	_, _ = ReadJSON(dir, childFile, &command)
 	return func(t procfs.Tree) []procfs.Process {
 		// When somebody else has the shim's pid, the session with that number
 		// is somebody else's as well.
