@@ -60,6 +60,9 @@ func (d *decoder) object(n *node, shape, what string, known fields) bool {
 	}
 	for _, f := range n.fields {
 		read, ok := known[f.key]
+		if !ok && shape == "file" && strings.HasPrefix(f.key, "x-") {
+			continue // a place for anchors
+		}
 		if !ok {
 			names := sorted(slices.Collect(maps.Keys(known)))
 			d.misspelt[n] = append(d.misspelt[n], nearest(f.key, names))
@@ -114,6 +117,9 @@ func validName(name string) bool {
 
 // wrong reports a value of the wrong type.
 func (d *decoder) wrong(n *node, what, want, example string) {
+	if n.kind == brokenNode {
+		return
+	}
 	fix := "write " + want
 	if example != "" {
 		fix += ", for example " + example
@@ -160,7 +166,7 @@ func (d *decoder) text(n *node, what string) string {
 func (d *decoder) filled(n *node, what string) string {
 	before := len(d.list)
 	text := d.text(n, what)
-	if strings.TrimSpace(text) == "" && len(d.list) == before {
+	if strings.TrimSpace(text) == "" && len(d.list) == before && n.kind != brokenNode {
 		d.add(n.at, 1, "write a value, or remove the key", "%s is empty", what)
 	}
 	return text
@@ -235,7 +241,7 @@ func (d *decoder) duration(n *node, what string) ripcord.Duration {
 func (d *decoder) positive(n *node, what string) ripcord.Duration {
 	before := len(d.list)
 	value := d.duration(n, what)
-	if value == 0 && len(d.list) == before {
+	if value == 0 && len(d.list) == before && n.kind != brokenNode {
 		d.add(n.at, n.width(), "write a duration above zero, for example 30s", "%s is zero", what)
 	}
 	return value

@@ -33,20 +33,29 @@ func readFile(p *problems, root *node, o Options, shapes map[string][]string) *F
 	environments := declared(root)
 	chosen, ok := choose(p, root, environments, o.Environment)
 	first := readDocument(p, root, chosen, o, shapes)
-	before := len(p.list)
-	seen := slices.Clone(p.list)
 	for _, name := range environments {
-		if name != chosen || !ok {
-			readDocument(p, root, name, o, nil)
+		if name != chosen {
+			p.also(root, name, o)
 		}
 	}
-	// What is wrong in every environment is said once, without naming one.
-	p.list = append(p.list[:before], slices.DeleteFunc(slices.Clone(p.list[before:]), func(e Error) bool {
-		return slices.ContainsFunc(seen, func(s Error) bool {
-			return e.Line == 0 || s.Line == e.Line && s.Column == e.Column
-		})
-	})...)
+	if !ok {
+		return nil
+	}
 	return first.file(environments)
+}
+
+// also adds the problems that only another environment has.
+func (p *problems) also(root *node, environment string, o Options) {
+	other := &problems{source: p.source}
+	o.Set = nil
+	readDocument(other, root, environment, o, nil)
+	for _, e := range other.list {
+		said := slices.ContainsFunc(p.list, func(s Error) bool { return s.Line == e.Line && s.Column == e.Column })
+		if !said && e.Line > 0 {
+			e.What += " (in environment " + environment + ")"
+			p.list = append(p.list, e)
+		}
+	}
 }
 
 // declared returns the names of the environments, in order.
@@ -105,7 +114,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 	d := &decoder{
 		problems: p, options: o, environment: environment, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
-		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, services: map[string]*service{},
+		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
 		balancers: map[string]*balancer{}, databases: map[string]bool{},
 	}
 	doc := &document{

@@ -130,7 +130,7 @@ func (d *decoder) listen(n *node) string {
 	text := d.filled(n, "listen")
 	_, port, err := net.SplitHostPort(text)
 	number, convErr := strconv.Atoi(port)
-	if text != "" && (err != nil || convErr != nil || number < 0 || number > 65535) {
+	if text != "" && !strings.Contains(text, "${") && (err != nil || convErr != nil || number < 0 || number > 65535) {
 		d.add(n.at, firstLine(n), "write HOST:PORT, for example 127.0.0.1:8080 or :8080", "listen %q is no address", short(text))
 	}
 	return text

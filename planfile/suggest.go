@@ -29,7 +29,7 @@ func didYouMean(name string, candidates []string, all string) string {
 		fix = "did you mean \"" + best + "\"? "
 	}
 	if len(candidates) == 0 {
-		return fix + all + " there is none"
+		return fix + all + " none"
 	}
 	return fix + all + " " + strings.Join(candidates, ", ")
 }

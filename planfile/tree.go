@@ -17,6 +17,8 @@ const (
 	textNode
 	listNode
 	mapNode
+	// brokenNode is one whose problem is reported already.
+	brokenNode
 )
 
 // String names the kind as users call it.
@@ -125,7 +127,7 @@ func (b *treeBuilder) build(y ast.Node, depth int) *node {
 		return b.alias(y, at)
 	case *ast.TagNode:
 		b.problems.add(at, len(y.Start.Value), "remove the tag", "YAML tags (%s) are not used in a plan file", y.Start.Value)
-		return &node{at: at}
+		return &node{kind: brokenNode, at: at}
 	default:
 		return scalar(y, at)
 	}
@@ -160,7 +162,7 @@ func (b *treeBuilder) alias(y *ast.AliasNode, at position) *node {
 		}
 		b.problems.add(at, len(name)+1, didYouMean(name, sorted(known), "anchors (&name) above this line:"),
 			"the alias *%s names no anchor", name)
-		return &node{at: at}
+		return &node{kind: brokenNode, at: at}
 	}
 	b.spend(at, meant.size())
 	copied := *meant

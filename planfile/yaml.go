@@ -82,8 +82,7 @@ func readable(p *problems, data []byte) bool {
 			}
 			i += size
 		}
-		at := position{strings.Count(strings.ReplaceAll(string(data[:i]), "\r\n", "\n"), "\n") + 1, 1}
-		p.add(at, 1, "save the file as UTF-8", "byte %d is not UTF-8", i+1)
+		p.add(p.source.at(len(newSource("", data[:i]).text)), 1, "save the file as UTF-8", "byte %d is not UTF-8", i+1)
 		return false
 	}
 	for i, r := range p.source.text {
