@@ -58,12 +58,12 @@ func (s *Step) Resume(ctx context.Context, a ripcord.Attempt, undo bool) error {
 	if err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	op := Apply
 	if undo {
 		op = Undo
+	}
+	if err := ctx.Err(); err != nil {
+		return s.halt(op, a, err)
 	}
 	if mode == Lost {
 		s.forget(op, a)
@@ -89,6 +89,20 @@ func (s *Step) resume(op Op, a ripcord.Attempt) error {
 	if !e.done {
 		w.complete(s.settings.Target, op, a, e.next)
 		e.done = true
+	}
+	return e.err
+}
+
+// halt stops an effect where it stands; one that had ended keeps its result.
+func (s *Step) halt(op Op, a ripcord.Attempt, cause error) error {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	e := s.world.started[effectKey(op, a)]
+	if e == nil {
+		return ripcord.ErrLost
+	}
+	if !e.done {
+		e.done, e.err = true, cause
 	}
 	return e.err
 }

@@ -239,7 +239,7 @@ func (s *Step) firstHalf(op Op, a ripcord.Attempt, next func(now value) (value, 
 		return to, err
 	}
 	if s.settings.Resumable {
-		w.started[effectKey(op, a)] = &effect{next: to}
+		w.started[effectKey(op, a)] = &effect{target: s.settings.Target, op: op, attempt: a, next: to}
 	}
 	if now == to {
 		return to, nil

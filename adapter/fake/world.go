@@ -35,9 +35,12 @@ type value struct {
 
 // effect is one Apply or Undo of a resumable step.
 type effect struct {
-	next value
-	done bool
-	err  error
+	target  string
+	op      Op
+	attempt ripcord.Attempt
+	next    value
+	done    bool
+	err     error
 }
 
 // Phase is where in an operation a Moment lies.
