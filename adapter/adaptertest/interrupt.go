@@ -43,10 +43,11 @@ type interrupter struct {
 	how    manner
 	cancel context.CancelFunc
 
-	mu    sync.Mutex
-	count int
-	died  bool
-	hits  bool
+	mu      sync.Mutex
+	count   int
+	died    bool
+	hits    bool
+	orphans sync.WaitGroup // what goes on although the executor died
 }
 
 // touch wraps one touch. The effect runs with the context that it should see.
@@ -76,10 +77,10 @@ func (i *interrupter) touch(ctx context.Context, effect func(ctx context.Context
 		return effect(ctx)
 	case dieDuring: // what was begun goes on without us
 		begun := make(chan struct{})
-		go func() {
+		i.orphans.Go(func() {
 			close(begun)
 			_ = effect(context.WithoutCancel(ctx)) // nobody is left to hear of it
-		}()
+		})
 		<-begun
 		return errDied
 	case dieAfter:
@@ -197,6 +198,7 @@ func (w *world) interrupted(t *testing.T, at int, how manner) {
 			t.Logf("Resume: %v", describe(err))
 		}
 	}
+	i.orphans.Wait() // by the contracts nothing of the dead executor runs any more
 }
 
 // breaks makes Apply fail in the system's own ways.

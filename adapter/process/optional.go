@@ -1,0 +1,118 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// evidenceLines is how much of each instance's log is evidence.
+const evidenceLines = 200
+
+// Traits: going back stops the new instances; the old ones never stopped.
+func (s *Step) Traits() ripcord.Traits {
+	traits := ripcord.DefaultTraits()
+	traits.Finishes = true
+	traits.Reversal.How = fmt.Sprintf("stop the instances of %s that this release started (%s...): the old ones keep running until the commit", s.settings.Service, s.prefix())
+	return traits
+}
+
+// Outputs are the addresses of this run's instances, separated by commas, and
+// their colour.
+func (s *Step) Outputs(ctx context.Context, a ripcord.Attempt) (map[string]ripcord.Output, error) {
+	p, ok, err := recorded(a.Progress)
+	if err != nil {
+		return nil, err
+	}
+	list, colour := addresses(p), p.Colour
+	if !ok { // found, not started by this attempt
+		all, err := s.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var found []string
+		for _, i := range s.own(all) {
+			found, colour = append(found, i.Labels[labelAddress]), i.Labels[labelColour]
+		}
+		list = strings.Join(found, ",")
+	}
+	return map[string]ripcord.Output{"addresses": {Value: list}, "colour": {Value: colour}}, nil
+}
+
+func addresses(p place) string {
+	words := make([]string, len(p.Ports))
+	for i := range p.Ports {
+		words[i] = p.address(i + 1)
+	}
+	return strings.Join(words, ",")
+}
+
+// Explain says what would start, and beside what.
+func (s *Step) Explain(ctx context.Context) (string, error) {
+	text := fmt.Sprintf("starts %s of %s %s", plural(s.settings.Instances, "instance"), s.settings.Service, s.scope.Version)
+	if s.scope.Supervisor == nil {
+		return text, nil
+	}
+	all, err := s.list(ctx)
+	if err != nil {
+		return text, nil //nolint:nilerr // what runs now is an extra
+	}
+	colour, err := s.freeColour(ripcord.Observation{}, all)
+	if err != nil {
+		return "", err
+	}
+	if len(all) == 0 {
+		return text + " in " + colour, nil
+	}
+	return text + " in " + colour + ", beside " + strings.TrimPrefix(s.described(setsOf(all)), s.settings.Service+": "), nil
+}
+
+// Evidence is the newest part of each instance's log, and how each fares.
+func (s *Step) Evidence(ctx context.Context) ([]ripcord.Evidence, error) {
+	all, err := s.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	overview, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	pieces := []ripcord.Evidence{{Name: s.settings.Service + "-instances.json", Data: overview}}
+	var gaps []error
+	for i := range all {
+		lines, err := s.scope.Supervisor.Tail(ctx, all[i].ID, evidenceLines)
+		if err != nil {
+			gaps = append(gaps, fmt.Errorf("log of %s: %w", all[i].ID, err))
+			continue
+		}
+		name := fmt.Sprintf("%s-%s-%d.log", s.settings.Service, all[i].Labels[labelColour], number(all[i].ID))
+		pieces = append(pieces, ripcord.Evidence{Name: name, Data: []byte(strings.Join(lines, "\n") + "\n")})
+	}
+	return pieces, errors.Join(gaps...)
+}
+
+// reachable fails when another user than ours could not enter the folder with
+// the release's files, which a closed state directory would cause.
+func (s *Step) reachable() error {
+	name, _, _ := strings.Cut(s.settings.User, ":")
+	_, kept := s.inFolder(s.settings.Command[0])
+	if !kept || name == "" || name == "root" || name == "0" || os.Geteuid() != 0 {
+		return nil
+	}
+	for dir := s.scope.Bundle; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err == nil && info.Mode().Perm()&0o011 == 0 {
+			return &ripcord.Failure{
+				Class: ripcord.FailedTarget, Final: true,
+				Summary: fmt.Sprintf("user %s cannot enter %s, where the release's files are kept; run ripcord as that user, or start a program outside of the plan file's folder", s.settings.User, dir),
+			}
+		}
+	}
+	return nil
+}

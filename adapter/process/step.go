@@ -1,0 +1,89 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Step deploys one service.
+type Step struct {
+	settings Settings
+	scope    ripcord.Scope
+	environ  func() []string
+}
+
+// Apply starts this run's instances in the free colour and waits until all are
+// healthy. Instances of other runs are left alone.
+func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
+	if err := s.reachable(); err != nil {
+		return err
+	}
+	all, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := s.settle(ctx, a, all)
+	if err != nil {
+		return err
+	}
+	w := &watch{step: s, attempt: a, place: p}
+	for number := 1; number <= s.settings.Instances; number++ {
+		if err := w.start(ctx, number, status(all, s.id(p.Colour, number))); err != nil {
+			return err
+		}
+	}
+	note(a.Output, "%s of %s started in %s on %s", plural(s.settings.Instances, "instance"), s.settings.Service, p.Colour, addresses(w.place))
+	if err := w.wait(ctx); err != nil {
+		return err
+	}
+	note(a.Output, "all are healthy")
+	return nil
+}
+
+// Undo stops exactly the instances of this run.
+func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
+	return s.stop(ctx, a, s.mine)
+}
+
+// Finish stops the service's instances of all other runs: the release is
+// committed, and no way back needs them any more.
+func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
+	return s.stop(ctx, a, func(i *ripcord.InstanceStatus) bool { return !s.mine(i) })
+}
+
+// stop stops the chosen instances, all at once, each within its grace.
+func (s *Step) stop(ctx context.Context, a ripcord.Attempt, chosen func(i *ripcord.InstanceStatus) bool) error {
+	all, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	results := make([]error, len(all))
+	var wait sync.WaitGroup
+	for i := range all {
+		if !chosen(&all[i]) {
+			continue
+		}
+		note(a.Output, "stopping instance %d of %s %s in %s", number(all[i].ID), s.settings.Service, all[i].Labels[labelVersion], all[i].Labels[labelColour])
+		wait.Go(func() {
+			if err := s.scope.Supervisor.Stop(ctx, all[i].ID); err != nil {
+				results[i] = fmt.Errorf("stop %s: %w", all[i].ID, err)
+			}
+		})
+	}
+	wait.Wait()
+	return errors.Join(results...)
+}
+
+// status returns the status of an instance, nil when it is not wanted.
+func status(all []ripcord.InstanceStatus, id string) *ripcord.InstanceStatus {
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i]
+		}
+	}
+	return nil
+}
