@@ -100,6 +100,8 @@ type State struct {
 	// Failed is the step that made the run fail, with its failure.
 	Failed  ripcord.StepID
 	Failure *ripcord.Failure
+	// BackReason says why the run goes back.
+	BackReason string
 	// Want is what people asked for and what is not done yet.
 	Want        ripcord.Verb
 	WantBy      *ripcord.Request
@@ -177,6 +179,9 @@ func (s *State) applyRun(e ripcord.Entry) {
 		s.release(e)
 	case ripcord.RunRollingBack:
 		s.Back, s.Hold, s.Paused = true, nil, false
+		if s.BackReason == "" {
+			s.BackReason = e.Reason
+		}
 		s.fail(e)
 		s.clearWant()
 	case ripcord.RunEvidence:

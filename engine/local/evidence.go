@@ -17,7 +17,7 @@ const evidenceWithin = 5 * time.Second
 // gatherEvidence freezes what the executed steps can show, before undo destroys
 // it. A gap is recorded and never blocks.
 func (x *Executor) gatherEvidence(ctx context.Context) error {
-	limited, done := context.WithTimeout(ctx, evidenceWithin)
+	limited, done := x.Runtime.Within(ctx, evidenceWithin)
 	defer done()
 	blobs, gaps := make(map[string]ripcord.BlobRef), []string(nil)
 	for _, id := range x.startedSteps() {

@@ -29,6 +29,9 @@ type Runtime interface {
 	Go(c engine.Command, f func())
 	// Wait returns when ready has a value, d has passed or ctx has ended.
 	Wait(ctx context.Context, ready <-chan struct{}, d time.Duration)
+	// Within returns a context whose cause is context.DeadlineExceeded once d
+	// has passed.
+	Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 }
 
 // Options are an executor's parts.
@@ -52,6 +55,9 @@ type Options struct {
 	Unpack func(ctx context.Context, blobs map[string]ripcord.BlobRef) (string, error)
 	// LeaveOnHold ends Run when the run is held and nothing is in progress.
 	LeaveOnHold bool
+	// Decide is what decides; nil is engine.State.Decide. Tests give others to
+	// show that they are caught.
+	Decide func(s *engine.State, now time.Time) engine.Decision
 	// Observe sees each entry after it is durable; it may be nil.
 	Observe func(e ripcord.Entry)
 	// Print sees what steps print, while they run; it may be nil.
@@ -90,6 +96,9 @@ var errCancelled = errors.New("cancelled because the run stops")
 
 // New returns an executor for the run whose lease is held.
 func New(o Options) *Executor {
+	if o.Decide == nil {
+		o.Decide = (*engine.State).Decide
+	}
 	return &Executor{
 		Options: o, run: o.Lease.Run, ready: make(chan struct{}, 1),
 		active: make(map[ripcord.StepID]*operation),
@@ -184,7 +193,7 @@ func (x *Executor) turn(ctx context.Context) (engine.Decision, error) {
 	}
 	for {
 		x.mu.Lock()
-		d := x.state.Decide(x.Runtime.Now())
+		d := x.Decide(x.state, x.Runtime.Now())
 		x.mu.Unlock()
 		records := records(d.Commands)
 		if len(records) == 0 {
@@ -261,7 +270,7 @@ func (x *Executor) takeRequests(ctx context.Context) error {
 // applyControl lets a control take effect before the next one is judged.
 func (x *Executor) applyControl(ctx context.Context) error {
 	x.mu.Lock()
-	d := x.state.Decide(x.Runtime.Now())
+	d := x.Decide(x.state, x.Runtime.Now())
 	x.mu.Unlock()
 	if entries := records(d.Commands); len(entries) > 0 {
 		return x.append(ctx, entries...)

@@ -26,3 +26,8 @@ func (System) Wait(ctx context.Context, ready <-chan struct{}, d time.Duration) 
 	case <-ctx.Done():
 	}
 }
+
+// Within uses the timers of package context.
+func (System) Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}

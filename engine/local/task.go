@@ -153,7 +153,7 @@ func (t *task) limit(ctx context.Context) (context.Context, context.CancelFunc) 
 	if t.spec.Timeout == 0 || t.spec.Ask != nil {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, t.spec.Timeout.Std())
+	return t.Runtime.Within(ctx, t.spec.Timeout.Std())
 }
 
 // failure turns an adapter's error into what the journal keeps.
@@ -164,7 +164,7 @@ func (t *task) failure(ctx context.Context, err error) *ripcord.Failure {
 	if f, ok := errors.AsType[*ripcord.Failure](err); ok {
 		return f
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return &ripcord.Failure{
 			Class:   ripcord.FailedTimeout,
 			Summary: fmt.Sprintf("step %s did not end within %s: %v", t.id, t.spec.Timeout, err),

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/store/blobs"
+	"github.com/ripcord-dev/ripcord/store/sqlite"
+)
+
+// blobLimit is the largest blob in bytes: a bundle or a safety copy.
+const blobLimit = 4 << 30
+
+// App is one state directory, opened.
+type App struct {
+	options  Options
+	dir      string
+	store    *sqlite.Store
+	blobs    *blobs.Store
+	adapters map[string]ripcord.Adapter
+	log      *slog.Logger
+	closing  sync.Once
+
+	mineMu sync.Mutex
+	mine   ripcord.RunID
+}
+
+// Open opens the state directory and makes it where it does not exist.
+func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
+	dir, err := o.stateDir()
+	if err != nil {
+		return nil, err
+	}
+	key, err := o.keyFile(dir)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{options: o, dir: dir, log: log, adapters: adapters(o.Environ)}
+	a.store, err = sqlite.Open(ctx, dir, sqlite.Options{Now: o.Now, ReadOnly: o.ReadOnly, OnReserve: a.onReserve})
+	if err != nil {
+		return nil, err
+	}
+	a.blobs, err = blobs.Open(filepath.Join(dir, "blobs"), key, blobLimit)
+	if err == nil && !o.ReadOnly {
+		err = rememberKey(dir, key)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.store.Close())
+	}
+	return a, nil
+}
+
+// Close ends the use of the state directory. Closing twice is safe.
+func (a *App) Close() error {
+	var err error
+	a.closing.Do(func() { err = a.store.Close() })
+	return err
+}
+
+// StateDir is the state directory's path.
+func (a *App) StateDir() string { return a.dir }
+
+func (a *App) onReserve(e sqlite.ReserveEvent) {
+	a.log.Warn("disk reserve", slog.String("event", fmt.Sprintf("%+v", e)))
+}

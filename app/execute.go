@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/bundle"
+	"github.com/ripcord-dev/ripcord/engine"
+	"github.com/ripcord-dev/ripcord/engine/local"
+	"github.com/ripcord-dev/ripcord/shim"
+)
+
+// leaseTTL is how long an executor may be silent before it counts as gone.
+const leaseTTL = 6 * time.Second
+
+// Listener sees a run while it happens. Its functions may be nil.
+type Listener struct {
+	// Entry sees each entry after it is durable.
+	Entry func(e ripcord.Entry)
+	// Output sees what steps print.
+	Output func(step ripcord.StepID, text []byte)
+}
+
+// scope is what all steps of a run share.
+func (a *App) scope(plan *ripcord.Plan, lease ripcord.Lease) ripcord.Scope {
+	return ripcord.Scope{
+		Run: lease.Run, StateDir: a.dir, Self: a.options.Self, Blobs: a.blobs, Now: a.options.Now,
+		Secrets:    &secrets{sources: plan.Secrets, directory: plan.Directory, lookupEnv: a.options.LookupEnv},
+		Commands:   shim.New(filepath.Join(a.dir, "commands"), a.options.Self, shim.Options{Fence: lease.Fence, Now: a.options.Now}),
+		Supervisor: a.supervisor(),
+	}
+}
+
+// execute carries the run out under a lease that is held, until it ends or is
+// held for a person. Without an end it returns the last state: the lease is
+// given back, so that whoever comes next need not wait.
+func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Plan, l Listener) (*engine.State, error) {
+	a.executing(lease.Run)
+	x := local.New(local.Options{
+		Journal: a.store, Adapters: a.adapters, Scope: a.scope(plan, lease),
+		Runtime: local.System{Clock: a.options.Now}, StateID: a.store.StateID(),
+		Lease: lease, TTL: leaseTTL, LeaveOnHold: true,
+		Observe: l.Entry, Print: l.Output,
+		Bundle: func(ctx context.Context, plan *ripcord.Plan) (map[string]ripcord.BlobRef, error) {
+			return a.capture(ctx, lease.Run, plan)
+		},
+		Unpack: func(ctx context.Context, refs map[string]ripcord.BlobRef) (string, error) {
+			return bundle.Unpack(ctx, a.blobs, refs, filepath.Join(a.dir, "bundles"))
+		},
+	})
+	state, err := x.Run(ctx)
+	if releaseErr := a.store.Release(context.WithoutCancel(ctx), lease); err == nil {
+		err = releaseErr
+	}
+	return state, err
+}
+
+// capture makes the run's bundle. A rollback run uses that of the release whose
+// plan it executes or undoes.
+func (a *App) capture(ctx context.Context, run ripcord.RunID, plan *ripcord.Plan) (map[string]ripcord.BlobRef, error) {
+	from := plan.From
+	if len(plan.Reverts) > 0 {
+		from = plan.Reverts[0]
+	}
+	if from == "" {
+		return bundle.Capture(ctx, a.blobs, run, plan.Directory, planBundle(plan))
+	}
+	state, err := a.State(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	return state.Blobs, nil
+}
+
+// openIn opens a step as its own run would.
+func (a *App) openIn(ctx context.Context, state *engine.State, t *engine.Step) (ripcord.Step, error) {
+	scope := a.scope(state.Plan, ripcord.Lease{Run: state.Run})
+	dir, err := bundle.Unpack(ctx, a.blobs, state.Blobs, filepath.Join(a.dir, "bundles"))
+	if err != nil {
+		return nil, err
+	}
+	return local.Open(ctx, a.adapters, scope, state, t.Spec, dir)
+}
+
+// acquire takes over a run whose executor is proved to be gone.
+func (a *App) acquire(ctx context.Context, run ripcord.RunID, keeper bool) (ripcord.Lease, error) {
+	by, err := a.identify(keeper)
+	if err != nil {
+		return ripcord.Lease{}, err
+	}
+	holder, held, err := a.store.Holder(ctx, run)
+	if err != nil {
+		return ripcord.Lease{}, err
+	}
+	proved := false
+	if held {
+		switch a.lifeOf(holder) {
+		case alive:
+			return ripcord.Lease{}, &busyError{lease: holder}
+		case hanging:
+			if err := a.stopHanging(holder); err != nil {
+				return ripcord.Lease{}, err
+			}
+			proved = true
+		case dead:
+			proved = true
+		case gone:
+		}
+	}
+	return a.store.Acquire(ctx, run, by, leaseTTL, proved)
+}
+
+// busyError says that a living executor carries the run out.
+type busyError struct{ lease ripcord.Lease }
+
+func (e *busyError) Error() string {
+	return "process " + e.lease.Executor.ID + " on " + e.lease.Executor.Host + " carries this run out"
+}
+
+// plan returns the run's frozen plan.
+func (a *App) plan(ctx context.Context, run ripcord.RunID) (*ripcord.Plan, error) {
+	for e, err := range a.store.Entries(ctx, run, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Plan != nil {
+			return e.Plan, nil
+		}
+	}
+	return nil, ripcord.Errorf(ripcord.CodeNotFound, "run %s has no plan in the journal", run)
+}
+
+// attend brings the run to its end or next hold, whoever executes: a living
+// executor is followed, else this process becomes the executor.
+func (a *App) attend(ctx context.Context, run ripcord.RunID, l Listener) (*engine.State, error) {
+	plan, err := a.plan(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		lease, err := a.acquire(ctx, run, false)
+		if _, busy := errors.AsType[*busyError](err); busy {
+			state, err := a.follow(ctx, run, l)
+			if err != nil || state != nil {
+				return state, err
+			}
+			continue // its executor died while we followed
+		}
+		if err != nil {
+			return nil, err
+		}
+		return a.execute(ctx, lease, plan, l)
+	}
+}
+
+// ExecuteAsKeeper carries out one run in the background, for the keeper.
+func (a *App) ExecuteAsKeeper(ctx context.Context, run ripcord.RunID) error {
+	plan, err := a.plan(ctx, run)
+	if err != nil {
+		return err
+	}
+	lease, err := a.acquire(ctx, run, true)
+	if err != nil {
+		return err
+	}
+	_, err = a.execute(ctx, lease, plan, Listener{})
+	return err
+}
+
+func planBundle(plan *ripcord.Plan) []string { return plan.Bundle }

@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/keeper"
+)
+
+// orphanGrace is how long an interrupted run waits for a person's `recover`
+// before the keeper goes on with it.
+const orphanGrace = 30 * time.Second
+
+// supervisor keeps instances alive, and starts a keeper for them.
+func (a *App) supervisor() ripcord.Supervisor {
+	o := keeper.SupervisorOptions{Dir: a.dir, Self: a.options.Self, Blobs: a.blobs}
+	if !a.options.NoKeeper {
+		o.Ensure = func(ctx context.Context) error { return keeper.Ensure(ctx, a.dir, a.options.Self) }
+	}
+	return keeper.NewSupervisor(o)
+}
+
+// ensureKeeper sees to it that a started run always has an executor: the keeper
+// carries it on when this process dies.
+func (a *App) ensureKeeper(ctx context.Context, detach bool) error {
+	if a.options.NoKeeper && !detach {
+		return nil
+	}
+	return keeper.Ensure(ctx, a.dir, a.options.Self)
+}
+
+// Keep is the keeper's main: it looks after instances and runs until there is
+// nothing left to look after.
+func (a *App) Keep(ctx context.Context, log *slog.Logger) error {
+	return keeper.Main(ctx, keeper.Options{
+		Dir: a.dir, Self: a.options.Self, Blobs: a.blobs, Now: a.options.Now, Log: log,
+		Orphans: a.orphans, Unfinished: a.unfinished,
+	})
+}
+
+func (a *App) unfinished(ctx context.Context) (bool, error) {
+	runs, err := a.store.Runs(ctx, ripcord.Filter{Unfinished: true, Limit: 1})
+	return len(runs) > 0, err
+}
+
+// orphans returns the runs that the keeper may carry on now.
+func (a *App) orphans(ctx context.Context) ([]ripcord.RunID, error) {
+	runs, err := a.store.Runs(ctx, ripcord.Filter{Unfinished: true})
+	if err != nil {
+		return nil, err
+	}
+	var orphans []ripcord.RunID
+	for _, r := range runs {
+		due, err := a.due(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if due {
+			orphans = append(orphans, r.Run)
+		}
+	}
+	return orphans, nil
+}
+
+// due reports whether an unfinished run needs an executor now. A held run needs
+// one when somebody asked something of it, or when its deadline has passed.
+func (a *App) due(ctx context.Context, r ripcord.Summary) (bool, error) {
+	holder, held, err := a.store.Holder(ctx, r.Run)
+	if err != nil || held && a.lifeOf(holder) == alive {
+		return false, err
+	}
+	now := a.options.Now()
+	if r.State == ripcord.StateHeld {
+		if !r.Until.IsZero() && now.After(r.Until) {
+			return true, nil
+		}
+		return a.asked(ctx, r.Run)
+	}
+	return r.Detached || now.After(holder.Expires.Add(orphanGrace)), nil
+}
+
+// asked reports whether a request waits for an executor.
+func (a *App) asked(ctx context.Context, run ripcord.RunID) (bool, error) {
+	state, err := a.State(ctx, run)
+	if err != nil {
+		return false, err
+	}
+	requests, err := a.store.Requests(ctx, run, state.LastRequest)
+	return len(requests) > 0, err
+}
+
+// KeeperInfo says whether a keeper lives.
+func (a *App) KeeperInfo() (keeper.Info, error) { return keeper.Status(a.dir) }
+
+// StopKeeper ends the keeper; instances and executors live on.
+func (a *App) StopKeeper(ctx context.Context) error { return keeper.Stop(ctx, a.dir) }

@@ -1,0 +1,98 @@
+// Package app wires the parts together: configuration, the explicit list of
+// adapters, the store, the executor and the keeper. It is the one place that
+// knows all of them; command line and pages stand on it.
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Options are what the process edge knows.
+type Options struct {
+	// StateDir is the state directory; empty takes the default for the user.
+	StateDir string
+	// KeyFile holds the key of the blobs, outside of the state directory; empty
+	// takes the default for the user.
+	KeyFile string
+	// Self is the path of the running binary.
+	Self string
+	// Version is the binary's own version.
+	Version string
+	// Root says that the user is root.
+	Root bool
+	// LookupEnv reads the process's environment.
+	LookupEnv func(name string) (string, bool)
+	// Environ is the whole environment, for commands.
+	Environ func() []string
+	// Now is the clock.
+	Now func() time.Time
+	// ReadOnly opens the state directory for looking only.
+	ReadOnly bool
+	// NoKeeper starts no keeper by itself.
+	NoKeeper bool
+}
+
+// stateDir is where the state lives: as given, else /var/lib/ripcord for root,
+// else in the user's state folder (XDG Base Directory Specification).
+func (o *Options) stateDir() (string, error) {
+	if o.StateDir != "" {
+		return filepath.Abs(o.StateDir)
+	}
+	if o.Root {
+		return "/var/lib/ripcord", nil
+	}
+	if dir, ok := o.LookupEnv("XDG_STATE_HOME"); ok && dir != "" {
+		return filepath.Join(dir, "ripcord"), nil
+	}
+	home, err := o.home()
+	return filepath.Join(home, ".local", "state", "ripcord"), err
+}
+
+// keyNote is the file in the state directory that says where the key lies, so
+// that the keeper and later commands find it without being told again.
+const keyNote = "key-file"
+
+// keyFile is where the key of the blobs lives: as given, else where it was last
+// time, else the default for the user.
+func (o *Options) keyFile(stateDir string) (string, error) {
+	if o.KeyFile != "" {
+		return filepath.Abs(o.KeyFile)
+	}
+	if noted, err := os.ReadFile(filepath.Join(stateDir, keyNote)); err == nil && len(noted) > 0 {
+		return strings.TrimSpace(string(noted)), nil
+	}
+	if o.Root {
+		return "/etc/ripcord/key", nil
+	}
+	if dir, ok := o.LookupEnv("XDG_CONFIG_HOME"); ok && dir != "" {
+		return filepath.Join(dir, "ripcord", "key"), nil
+	}
+	home, err := o.home()
+	return filepath.Join(home, ".config", "ripcord", "key"), err
+}
+
+func (o *Options) home() (string, error) {
+	home, ok := o.LookupEnv("HOME")
+	if !ok || home == "" {
+		return "", ripcord.Errorf(ripcord.CodePlan, "there is no HOME to keep the state directory in").
+			WithFix("name one with --state-dir")
+	}
+	return home, nil
+}
+
+func rememberKey(stateDir, key string) error {
+	path := filepath.Join(stateDir, keyNote)
+	if noted, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(noted)) == key {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+		return fmt.Errorf("noting where the key is: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/engine"
+)
+
+// Selector says which run is meant: by id (or its beginning), or the newest one
+// of an application and environment.
+type Selector struct {
+	Run         ripcord.RunID
+	Application string
+	Environment string
+	// Unfinished asks for a run that has not ended.
+	Unfinished bool
+}
+
+// Find returns the run that the selector means. Where several match, the error
+// lists them.
+func (a *App) Find(ctx context.Context, s Selector) (ripcord.Summary, error) {
+	if s.Run != "" {
+		return a.store.Run(ctx, s.Run)
+	}
+	runs, err := a.store.Runs(ctx, ripcord.Filter{Application: s.Application, Environment: s.Environment, Unfinished: s.Unfinished, Limit: 20})
+	if err != nil {
+		return ripcord.Summary{}, err
+	}
+	switch {
+	case len(runs) == 0 && s.Unfinished:
+		return ripcord.Summary{}, ripcord.Errorf(ripcord.CodeNotFound, "no run is going on%s", of(s)).WithFix("`ripcord history` lists the runs that ended")
+	case len(runs) == 0:
+		return ripcord.Summary{}, ripcord.Errorf(ripcord.CodeNotFound, "there is no run%s in %s", of(s), a.dir).WithFix("start one with `ripcord release`, or name another state directory with --state-dir")
+	case len(runs) > 1 && s.Unfinished:
+		return ripcord.Summary{}, ripcord.Errorf(ripcord.CodePlan, "%d runs are going on: %s", len(runs), names(runs)).WithFix("name one with --run")
+	}
+	return runs[0], nil
+}
+
+func of(s Selector) string {
+	if s.Application == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of %s in %s", s.Application, s.Environment)
+}
+
+func names(runs []ripcord.Summary) string {
+	text := ""
+	for i, r := range runs {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%s (%s %s in %s)", r.Run, r.Application, r.Version, r.Environment)
+	}
+	return text
+}
+
+// Recover goes on with a run whose executor is gone; back makes it go back. A
+// run that a living executor carries out is followed.
+func (a *App) Recover(ctx context.Context, run ripcord.RunID, back bool, who, reason string, l Listener) (*engine.State, error) {
+	if back {
+		if _, err := a.store.Ask(ctx, ripcord.Request{Run: run, Verb: ripcord.VerbAbort, Who: who, Reason: reason, At: a.options.Now()}); err != nil {
+			return nil, err
+		}
+	}
+	return a.attend(ctx, run, l)
+}
+
+// Control asks something of a run and sees to it that it happens: a living
+// executor is waited for, else this process executes. With toEnd it returns at
+// the run's end or next hold, else when the request has been handled. refused
+// says why the request had no effect.
+func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l Listener) (state *engine.State, refused string, err error) {
+	r.At = a.options.Now()
+	if r, err = a.store.Ask(ctx, r); err != nil {
+		return nil, "", err
+	}
+	l.Entry = watchFor(r.ID, &refused, l.Entry)
+	for {
+		state, err = a.follow1(ctx, r, toEnd, l)
+		if state != nil || err != nil {
+			return state, refused, err
+		}
+		plan, err := a.plan(ctx, r.Run)
+		if err != nil {
+			return nil, "", err
+		}
+		lease, err := a.acquire(ctx, r.Run, false)
+		if _, busy := errors.AsType[*busyError](err); busy {
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		state, err = a.execute(ctx, lease, plan, l)
+		return state, refused, err
+	}
+}
+
+// follow1 follows a living executor until it has handled the request; nil when
+// there is none.
+func (a *App) follow1(ctx context.Context, r ripcord.Request, toEnd bool, l Listener) (*engine.State, error) {
+	if living, err := a.living(ctx, r.Run); err != nil || !living {
+		return nil, err
+	}
+	return a.followUntil(ctx, r.Run, l, func(s *engine.State) bool {
+		handled := s.LastRequest >= r.ID && s.WantBy == nil
+		if !toEnd {
+			return handled || s.State.Ended()
+		}
+		return s.State.Ended() || handled && s.Hold != nil
+	})
+}
+
+// watchFor notes why a request was refused.
+func watchFor(id int64, refused *string, next func(ripcord.Entry)) func(ripcord.Entry) {
+	return func(e ripcord.Entry) {
+		if e.Request != nil && e.Request.ID == id {
+			*refused = e.Request.Refused
+		}
+		if next != nil {
+			next(e)
+		}
+	}
+}

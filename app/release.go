@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/engine"
+)
+
+// Begin says who starts a run and how.
+type Begin struct {
+	Who    string
+	Reason string
+	// Detach leaves the run to the keeper at once.
+	Detach bool
+}
+
+// Release carries out a frozen plan. It returns the last state: an end, a hold,
+// or, detached, the beginning.
+func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listener) (*engine.State, error) {
+	lease, err := a.begin(ctx, plan, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.ensureKeeper(ctx, b.Detach); err != nil {
+		a.log.Warn("no keeper: instances that die are not restarted, and an interrupted run waits for `ripcord recover`", slog.Any("error", err))
+	}
+	if !b.Detach {
+		return a.execute(ctx, lease, plan, l)
+	}
+	if err := a.store.Release(ctx, lease); err != nil {
+		return nil, err
+	}
+	return a.State(ctx, lease.Run)
+}
+
+// begin plans the run: lock, lease and first entry in one transaction.
+func (a *App) begin(ctx context.Context, plan *ripcord.Plan, b Begin) (ripcord.Lease, error) {
+	if err := plan.Validate(); err != nil {
+		return ripcord.Lease{}, err
+	}
+	by, err := a.identify(false)
+	if err != nil {
+		return ripcord.Lease{}, err
+	}
+	now := a.options.Now()
+	planned := ripcord.Entry{
+		Version: ripcord.EntryVersion, Run: newRunID(now), At: now, Kind: ripcord.RunPlanned,
+		Plan: plan, Who: b.Who, Reason: b.Reason, Executor: &ripcord.Executor{Host: by.Host, Keeper: b.Detach},
+	}
+	return a.store.Begin(ctx, planned, by, leaseTTL)
+}

@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/engine"
+)
+
+// WayBack says how a committed release is taken back.
+type WayBack struct {
+	// From is the release that is taken back, To the one that comes back; To is
+	// empty when nothing was there before.
+	From, To ripcord.Summary
+	// Unwind undoes From's steps; otherwise To's plan is executed again from its
+	// bundle, because of Why.
+	Unwind bool
+	Why    string
+}
+
+// String says it in a sentence.
+func (w WayBack) String() string {
+	to := "to what was there before"
+	if w.To.Run != "" {
+		to = fmt.Sprintf("to %s %s (%s)", w.To.Application, w.To.Version, w.To.Run)
+	}
+	if w.Unwind {
+		return fmt.Sprintf("back from %s %s %s, by undoing its steps", w.From.Application, w.From.Version, to)
+	}
+	return fmt.Sprintf("back from %s %s %s, by executing that release's plan again from its bundle: %s", w.From.Application, w.From.Version, to, w.Why)
+}
+
+// committed returns the committed releases of an environment that count as
+// released now, newest first: what a rollback took back is left out.
+func (a *App) committed(ctx context.Context, application, environment string) ([]ripcord.Summary, error) {
+	runs, err := a.store.Runs(ctx, ripcord.Filter{Application: application, Environment: environment})
+	if err != nil {
+		return nil, err
+	}
+	reverted := make(map[ripcord.RunID]bool)
+	var committed []ripcord.Summary
+	for _, r := range runs {
+		if !r.Committed {
+			continue
+		}
+		for _, id := range r.Reverts {
+			reverted[id] = true
+		}
+		if len(r.Reverts) == 0 && !reverted[r.Run] {
+			committed = append(committed, r)
+		}
+	}
+	return committed, nil
+}
+
+// PlanRollback finds the way from the newest release back to the one named to,
+// or to the one before it. It reads only.
+func (a *App) PlanRollback(ctx context.Context, application, environment string, to string) ([]WayBack, error) {
+	releases, err := a.committed(ctx, application, environment)
+	if err != nil {
+		return nil, err
+	}
+	if len(releases) == 0 {
+		return nil, ripcord.Errorf(ripcord.CodeNotFound, "no release of %s in %s has been committed, so there is nothing to take back", application, environment)
+	}
+	target, err := targetOf(releases, to)
+	if err != nil {
+		return nil, err
+	}
+	var ways []WayBack
+	for i := range target {
+		way := WayBack{From: releases[i]}
+		if i+1 < len(releases) {
+			way.To = releases[i+1]
+		}
+		if way.Why, err = a.blocked(ctx, releases[i]); err != nil {
+			return nil, err
+		}
+		way.Unwind = way.Why == ""
+		if !way.Unwind {
+			return a.again(releases, target, way)
+		}
+		ways = append(ways, way)
+	}
+	return ways, nil
+}
+
+// again gives the way back by the target's own plan, once unwinding is blocked.
+func (a *App) again(releases []ripcord.Summary, target int, blocked WayBack) ([]WayBack, error) {
+	if target >= len(releases) || releases[target].Purpose == ripcord.PurposeAdopt {
+		return nil, ripcord.Errorf(ripcord.CodeRefused, "%s cannot be taken back: %s, and there is no earlier release whose plan could be executed again",
+			blocked.From.Version, blocked.Why).WithFix("release the wanted version with `ripcord release --version ...`")
+	}
+	return []WayBack{{From: releases[0], To: releases[target], Why: blocked.Why}}, nil
+}
+
+// targetOf returns how many releases are to be taken back.
+func targetOf(releases []ripcord.Summary, to string) (int, error) {
+	if to == "" {
+		return 1, nil
+	}
+	for i, r := range releases {
+		if i > 0 && (r.Version == to || string(r.Run) == to) {
+			return i, nil
+		}
+	}
+	if releases[0].Version == to || string(releases[0].Run) == to {
+		return 0, ripcord.Errorf(ripcord.CodePlan, "%s is what is released now", to)
+	}
+	return 0, ripcord.Errorf(ripcord.CodeNotFound, "there is no earlier release %s", to).WithFix("`ripcord history` lists them")
+}
+
+// blocked says why a committed release cannot be unwound step by step; empty
+// when it can.
+func (a *App) blocked(ctx context.Context, r ripcord.Summary) (string, error) {
+	if r.Purpose == ripcord.PurposeAdopt {
+		return "it was adopted, not released by Ripcord", nil
+	}
+	state, err := a.State(ctx, r.Run)
+	if err != nil {
+		return "", err
+	}
+	for i := range state.Plan.Steps {
+		t := state.Steps[state.Plan.Steps[i].ID]
+		if !t.Started {
+			continue
+		}
+		switch {
+		case t.Finished:
+			return fmt.Sprintf("what undo of step %s needs was dropped after its commit", t.Spec.ID), nil
+		case t.Spec.Traits.Reversal.Way == ripcord.WayNone:
+			return fmt.Sprintf("step %s has no way back", t.Spec.ID), nil
+		}
+		if why := a.unchanged(ctx, state, t); why != "" {
+			return why, nil
+		}
+	}
+	return "", nil
+}
+
+// unchanged looks whether a step's effect is still what the release left.
+func (a *App) unchanged(ctx context.Context, state *engine.State, t *engine.Step) string {
+	if !t.Spec.Traits.Checkable || t.Spec.Traits.Reversal.Way == ripcord.WayNothing {
+		return ""
+	}
+	step, err := a.openIn(ctx, state, t)
+	if err != nil {
+		return fmt.Sprintf("step %s cannot be opened any more: %v", t.Spec.ID, err)
+	}
+	o, err := step.Check(ctx)
+	if err != nil || o.Presence == ripcord.Unknown {
+		return fmt.Sprintf("the check of step %s does not answer", t.Spec.ID)
+	}
+	if o.Presence != ripcord.Present {
+		return fmt.Sprintf("somebody changed what step %s had made (%s)", t.Spec.ID, o.Presence)
+	}
+	return ""
+}
+
+// Rollback takes committed releases back, along the given ways. It stops at the
+// first that does not reach its goal.
+func (a *App) Rollback(ctx context.Context, ways []WayBack, b Begin, l Listener) (*engine.State, error) {
+	var state *engine.State
+	for _, way := range ways {
+		plan, err := a.rollbackPlan(ctx, way)
+		if err != nil {
+			return state, err
+		}
+		state, err = a.Release(ctx, plan, b, l)
+		if err != nil || state.State != ripcord.StateSucceeded {
+			return state, err
+		}
+	}
+	return state, nil
+}
+
+// rollbackPlan makes the plan of a rollback run: the steps of the release that is
+// undone, or those of the release that is executed again.
+func (a *App) rollbackPlan(ctx context.Context, way WayBack) (*ripcord.Plan, error) {
+	source := way.To.Run
+	if way.Unwind {
+		source = way.From.Run
+	}
+	plan, err := a.plan(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	p := *plan
+	p.Purpose, p.Version = ripcord.PurposeRollback, way.To.Version
+	p.OnFailure = ripcord.FailurePolicy{Action: ripcord.FailRollback}
+	if way.Unwind {
+		p.Reverts, p.Returns = []ripcord.RunID{way.From.Run}, way.To.Run
+		if p.Version == "" {
+			p.Version = "(none)"
+		}
+		return &p, nil
+	}
+	p.From = way.To.Run
+	return &p, nil
+}

@@ -1,0 +1,109 @@
+// Package cli is the command line: one file for each verb. A verb is an options
+// struct and a run function; what it prints and which exit code it ends with is
+// decided here, what it does in package app.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ripcord-dev/ripcord/app"
+)
+
+// Process is what the process edge hands in.
+type Process struct {
+	Args           []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	LookupEnv      func(name string) (string, bool)
+	Environ        func() []string
+	// Self is the path of the running binary; Version its version.
+	Self, Version string
+	// User is who gives the commands, for the journal; Root says that it is root.
+	User string
+	Root bool
+	// Terminal says that Stdout is one; Width is its width in columns.
+	Terminal bool
+	// Signals receives SIGINT and SIGTERM. SIGHUP is ignored by the edge.
+	Signals <-chan os.Signal
+	Now     func() time.Time
+}
+
+// command is what all verbs share.
+type command struct {
+	*Process
+	log *slog.Logger
+
+	stateDir, keyFile, file, environment string
+	output                               string
+	quiet, yes, noKeeper                 bool
+	// code is what a verb that did its job ends with.
+	code int
+}
+
+// Run executes one command line and returns its exit code.
+func Run(ctx context.Context, p *Process) int {
+	c := &command{Process: p, log: slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	root := c.root()
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return c.report(err)
+	}
+	return c.code
+}
+
+func (c *command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ripcord",
+		Short:         "Release with a way back",
+		Long:          "Ripcord runs a release as a plan of reversible steps, writes every step down before it\nhappens, and when anything fails brings everything back to the last good state.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return c.environmentFlags(cmd)
+		},
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&c.stateDir, "state-dir", "", "state directory (default /var/lib/ripcord for root, else ~/.local/state/ripcord)")
+	f.StringVar(&c.keyFile, "key-file", "", "key of the encrypted blobs, outside of the state directory")
+	f.StringVarP(&c.file, "file", "f", "ripcord.yaml", "plan file")
+	f.StringVarP(&c.environment, "environment", "e", "", "environment to release to")
+	f.StringVarP(&c.output, "output", "o", "text", "text or json")
+	f.BoolVarP(&c.quiet, "quiet", "q", false, "print only how it ended")
+	f.BoolVarP(&c.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&c.noKeeper, "no-keeper", false, "do not start the background process that outlives this one")
+	for _, verb := range c.verbs() {
+		root.AddCommand(verb)
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	return root
+}
+
+// verbs is the explicit list.
+func (c *command) verbs() []*cobra.Command {
+	return []*cobra.Command{
+		c.releaseVerb(), c.recoverVerb(), c.showVerb(), c.statusVerb(), c.historyVerb(), c.versionVerb(),
+		c.keepHidden(), c.executeHidden(),
+	}
+}
+
+// open opens the state directory for a verb that changes it, or only looks.
+func (c *command) open(ctx context.Context, readOnly bool) (*app.App, error) {
+	return app.Open(ctx, app.Options{
+		StateDir: c.stateDir, KeyFile: c.keyFile, Self: c.Self, Version: c.Version, Root: c.Root,
+		LookupEnv: c.LookupEnv, Environ: c.Environ, Now: c.Now, ReadOnly: readOnly, NoKeeper: c.noKeeper,
+	}, c.log)
+}
+
+func (c *command) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.Stdout, format, args...) // a closed terminal never stops a run
+}

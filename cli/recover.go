@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/app"
+)
+
+type recoverOptions struct {
+	run    string
+	back   bool
+	reason string
+}
+
+func (c *command) recoverVerb() *cobra.Command {
+	var o recoverOptions
+	cmd := &cobra.Command{
+		Use:   "recover",
+		Short: "Go on with a run whose process died",
+		Long: "Find out by evidence how every interrupted effect ended, then go on: forward if the run was\n" +
+			"going forward, back if it was going back. With --rollback it is brought home.",
+		Example: "  ripcord recover\n  ripcord recover --rollback --reason \"not tonight\"",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.recover(cmd, o) },
+	}
+	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one)")
+	cmd.Flags().BoolVar(&o.back, "rollback", false, "go back instead of on")
+	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
+	return cmd
+}
+
+func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {
+	ctx := cmd.Context()
+	a, err := c.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer c.close(a)
+	summary, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(o.run), Unfinished: true, Environment: c.environment})
+	if err != nil {
+		return err
+	}
+	before, err := a.State(ctx, summary.Run)
+	if err != nil {
+		return err
+	}
+	ctx, stop := c.onSignals(ctx, a, before.Plan.OnCancel)
+	defer stop()
+	state, err := a.Recover(ctx, summary.Run, o.back, c.User, o.reason, c.progress(before.Plan))
+	if err != nil {
+		return c.interrupted(state, err)
+	}
+	return c.ended(cmd, a, state, o.back || before.Back)
+}

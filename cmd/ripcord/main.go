@@ -1,0 +1,56 @@
+// Command ripcord releases with a way back. This file is the process edge:
+// arguments, environment, signals and exit code, and the parts that the binary
+// becomes when it starts itself again.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"os/user"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
+	"github.com/ripcord-dev/ripcord/cli"
+	"github.com/ripcord-dev/ripcord/shim"
+)
+
+// version is set by the build.
+var version = "unknown" //nolint:gochecknoglobals // the linker sets it
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	if len(os.Args) > 2 && os.Args[1] == "__shim" {
+		return shim.Main(os.Args[2], time.Now)
+	}
+	if len(os.Args) > 2 && os.Args[1] == "__proxy" {
+		return dataplane.Main(context.Background(), os.Args[2:], os.Stderr, time.Now)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
+	signal.Ignore(syscall.SIGHUP)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	return cli.Run(context.Background(), &cli.Process{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		LookupEnv: os.LookupEnv, Environ: os.Environ, Self: self, Version: version, User: who(), Root: os.Geteuid() == 0,
+		Terminal: term.IsTerminal(int(os.Stdout.Fd())), Signals: signals, Now: time.Now,
+	})
+}
+
+// who is the person behind the process: whoever called sudo, else the user.
+func who() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}
