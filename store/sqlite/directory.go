@@ -15,12 +15,12 @@ import (
 // prepareDirectory makes the state directory, or checks that it is one that a
 // journal may lie in.
 func prepareDirectory(dir string) error {
-	if err := refuseNetwork(existingParent(dir)); err != nil {
-		return err
-	}
 	info, err := os.Lstat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if err := refuseNetwork(existingParent(dir)); err != nil {
+			return err
+		}
 		return makeDirectory(dir)
 	case err != nil:
 		return ripcord.Errorf(ripcord.CodePlan, "state directory %s: %w", dir, err)
@@ -34,6 +34,9 @@ func prepareDirectory(dir string) error {
 	if !info.IsDir() {
 		return ripcord.Errorf(ripcord.CodePlan, "state directory %s is not a directory", dir).
 			WithFix("choose another with --state-dir")
+	}
+	if err := refuseNetwork(dir); err != nil {
+		return err
 	}
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		return refuseReadOnly(dir, err)

@@ -52,6 +52,7 @@ type Store struct {
 	options Options
 	reserve *reserve
 	id      string
+	from    string // the readers' data source name
 	readers *sql.DB
 	writer  *writer // nil when read-only
 	cleanup func()  // nil when there is nothing to clean up
@@ -113,7 +114,7 @@ func (s *Store) openWriting(ctx context.Context) error {
 	if err := s.writer.prepare(ctx); err != nil {
 		return err
 	}
-	s.openReaders(s.source("rw") + "&_pragma=query_only(1)")
+	s.openReaders(s.source("rw"))
 	if err := s.readID(ctx); err != nil {
 		return err
 	}
@@ -127,8 +128,9 @@ func (s *Store) openWriting(ctx context.Context) error {
 }
 
 func (s *Store) openReaders(source string) {
+	s.from = source
 	// An error could only name an unknown driver.
-	s.readers, _ = sql.Open("sqlite", source)
+	s.readers, _ = sql.Open("sqlite", source+"&_pragma=query_only(1)")
 	s.readers.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	s.readers.SetMaxIdleConns(max(4, runtime.NumCPU()))
 }

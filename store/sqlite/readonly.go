@@ -53,7 +53,7 @@ func (s *Store) openReadOnly(ctx context.Context) error {
 // readSource returns the data source name that suits the directory.
 func (s *Store) readSource(path string) (string, error) {
 	if unix.Access(s.dir, unix.W_OK) == nil {
-		return s.source("rw") + "&_pragma=query_only(1)", nil
+		return s.source("rw"), nil
 	}
 	info, err := os.Stat(path + "-wal")
 	if err != nil || info.Size() == 0 {
@@ -69,7 +69,7 @@ func (s *Store) readSource(path string) (string, error) {
 			return "", s.explain("copy the journal", err)
 		}
 	}
-	return source(filepath.Join(folder, journalFile), "rw", s.options.BusyTimeout) + "&_pragma=query_only(1)", nil
+	return source(filepath.Join(folder, journalFile), "rw", s.options.BusyTimeout), nil
 }
 
 func copyFile(from, to string) (err error) {
