@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
+)
+
+// Apply implements ripcord.Step.
+func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
+	if unresolved(s.settings.Targets) || unresolved(s.settings.Colour) {
+		return &ripcord.Failure{Class: ripcord.FailedInternal, Final: true, Summary: "the addresses of the new side are not known"}
+	}
+	status, err := s.ensure(ctx, s.settings.Listen)
+	if err != nil {
+		return err
+	}
+	side := s.settings.side(&status.State)
+	if side.Name == status.State.Route {
+		return nil
+	}
+	if err := s.unchanged(a, &status.State); err != nil {
+		return err
+	}
+	if status, err = s.client.PutSide(ctx, side); err != nil {
+		return refused(err)
+	}
+	say(a, "waiting until %s is ready", describe(side))
+	status, err = s.ready(ctx, side.Name, all)
+	if err != nil {
+		return err
+	}
+	from := view{state: &status.State}.image().routed()
+	_, err = s.client.SetRoute(ctx, dataplane.RouteChange{Side: side.Name, Revision: status.State.Revision})
+	if err != nil {
+		return refused(err)
+	}
+	say(a, "traffic on %s goes from %s to %s", s.settings.Listen, from, describe(side))
+	return nil
+}
+
+// unchanged fails when the route is not the one of the before-image any more.
+func (s *Step) unchanged(a ripcord.Attempt, state *dataplane.State) error {
+	before, err := beforeImage(a)
+	if err != nil {
+		return err
+	}
+	now := view{state: state}.image()
+	was, is := before.side(before.Route), now.side(now.Route)
+	if (was == nil) == (is == nil) && (was == nil || was.Name == is.Name && sameTargets(*was, *is)) {
+		return nil
+	}
+	return &ripcord.Failure{
+		Class:   ripcord.FailedTarget,
+		Summary: fmt.Sprintf("somebody else changed the route of %s: it was %s and is %s", state.Listen, before.routed(), now.routed()),
+	}
+}
+
+// enough says when a side may get the route.
+type enough func(*dataplane.SideStatus) bool
+
+// all: every target is ready.
+func all(s *dataplane.SideStatus) bool { return s.Ready() == len(s.Targets) }
+
+// some: every target has been probed often enough, and one at least is ready.
+func some(s *dataplane.SideStatus) bool {
+	for _, t := range s.Targets {
+		if t.Readiness != "ready" && t.Readiness != "failed" {
+			return false
+		}
+	}
+	return s.Ready() > 0
+}
+
+// ready waits until the side may get the route by the proxy's own probes.
+func (s *Step) ready(ctx context.Context, name string, is enough) (dataplane.Status, error) {
+	limit, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
+	defer cancel()
+	var last *dataplane.SideStatus
+	for {
+		status, err := s.client.Status(limit)
+		if err != nil && limit.Err() == nil {
+			return status, err
+		}
+		if err == nil {
+			if last = status.Side(name); last == nil {
+				return status, &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "somebody else removed side " + name + " from the proxy"}
+			}
+			if is(last) {
+				return status, nil
+			}
+		}
+		if wait(limit, pollInterval) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return status, ctx.Err()
+		}
+		return status, s.notReady(name, last)
+	}
+}
+
+// notReady is the failure of a side that did not become ready.
+func (s *Step) notReady(name string, side *dataplane.SideStatus) error {
+	failure := &ripcord.Failure{
+		Class:   ripcord.FailedHealth,
+		Summary: fmt.Sprintf("side %s did not become ready within %s", name, s.settings.Ready),
+	}
+	if side == nil {
+		return failure
+	}
+	first := true
+	for _, t := range side.Targets {
+		if t.Readiness == "ready" {
+			continue
+		}
+		problem := t.Probe.Error
+		if problem == "" {
+			problem = "no probe has ended yet"
+		}
+		line := t.Address + ": " + problem
+		if t.Probe.Body != "" {
+			line += ": " + strconv.Quote(t.Probe.Body)
+		}
+		failure.Lines = append(failure.Lines, line)
+		if first {
+			failure.Summary = fmt.Sprintf("target %s of side %s did not become ready within %s: %s", t.Address, name, s.settings.Ready, problem)
+			first = false
+		}
+	}
+	return failure
+}
+
+// refused turns the proxy's refusal into a failure.
+func refused(err error) error {
+	if errors.Is(err, dataplane.ErrConflict) {
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: err.Error()}
+	}
+	return err
+}
+
+// say writes a line to the step's log.
+func say(a ripcord.Attempt, format string, args ...any) {
+	if a.Output != nil {
+		_, _ = fmt.Fprintf(a.Output, format+"\n", args...) // the log is not worth a failure
+	}
+}
+
+// unquote undoes the log's quoting.
+func unquote(text string) string {
+	if plain, err := strconv.Unquote(strings.TrimSpace(text)); err == nil {
+		return plain
+	}
+	return text
+}
