@@ -180,7 +180,8 @@ func verbs(file *ast.File) []string {
 			return true
 		}
 		verb, _, _ := strings.Cut(strings.Trim(value.Value, "`\""), " ")
-		if verb != "ripcord" {
+		hidden := strings.HasPrefix(verb, "__")
+		if verb != "ripcord" && !hidden {
 			found = append(found, regexp.QuoteMeta(verb))
 		}
 		return true
