@@ -104,7 +104,7 @@ func (k *keeper) forget() error {
 		}
 		var e executor
 		known, err := shim.ReadJSON(executorsDir(k.Dir), entry.Name(), &e)
-		if err == nil && !(known && k.Proc.Alive(e.Identity)) {
+		if err == nil && (!known || !k.Proc.Alive(e.Identity)) {
 			err = os.Remove(filepath.Join(executorsDir(k.Dir), entry.Name()))
 		}
 		errs = append(errs, err)

@@ -1,5 +1,7 @@
 package procfs
 
+import "slices"
+
 // Tree is a snapshot of the running processes, zombies left out.
 type Tree struct {
 	processes []Process
@@ -65,14 +67,14 @@ func (t Tree) Descendants(pids ...int) []Process {
 		roots[pid] = true
 	}
 	below := make(map[int]bool)
-	queue := pids
+	queue := slices.Clone(pids)
 	for len(queue) > 0 {
 		next := children[queue[0]]
 		queue = queue[1:]
 		for _, pid := range next {
 			if !below[pid] && !roots[pid] {
 				below[pid] = true
-				queue = append(queue[:len(queue):len(queue)], pid)
+				queue = append(queue, pid)
 			}
 		}
 	}

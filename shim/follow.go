@@ -93,7 +93,7 @@ func (r *Runner) follow(ctx context.Context, c ripcord.Command, dir string, shim
 		case ended:
 			out.copy()
 			if done == nil || exit.TimedOut {
-				<-r.gone(shim)
+				r.gone(ctx, shim)
 			}
 			return exit, nil
 		case !alive:
@@ -102,14 +102,10 @@ func (r *Runner) follow(ctx context.Context, c ripcord.Command, dir string, shim
 	}
 }
 
-// gone is closed when the process has ended.
-func (r *Runner) gone(id procfs.Identity) <-chan struct{} {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = r.o.Proc.Wait(context.Background(), id)
-	}()
-	return ended
+// gone returns when the process has ended, whatever the context says: that it
+// must end was decided before.
+func (r *Runner) gone(ctx context.Context, id procfs.Identity) {
+	_ = r.o.Proc.Wait(context.WithoutCancel(ctx), id)
 }
 
 // cancel asks the shim to stop its command, unless a newer executor has it.
@@ -126,7 +122,7 @@ func (r *Runner) cancel(dir string, shim procfs.Identity) error {
 // force stops a command whose shim does not obey.
 func (r *Runner) force(ctx context.Context, c ripcord.Command, dir string, shim procfs.Identity) (ripcord.Exit, error) {
 	_ = r.o.Proc.Signal(shim, unix.SIGKILL)
-	<-r.gone(shim)
+	r.gone(ctx, shim)
 	return r.abandoned(ctx, c, dir)
 }
 

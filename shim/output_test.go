@@ -62,7 +62,7 @@ func TestRotatingKeepsTheNewest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 8 {
-		fmt.Fprintf(r, "line%d\n", i)
+		_, _ = fmt.Fprintf(r, "line%d\n", i)
 	}
 	r.Finish()
 	for name, want := range map[string]string{"": "line7\n", ".1": "line6\n", ".2": "line5\n"} {
@@ -79,7 +79,7 @@ func TestLastLines(t *testing.T) {
 	t.Parallel()
 	var l lastLines
 	for i := range 30 {
-		fmt.Fprintf(&l, "line %d\r\n", i)
+		_, _ = fmt.Fprintf(&l, "line %d\r\n", i)
 	}
 	_, _ = l.Write(bytes.Repeat([]byte("x"), 2*tailLineSize))
 	_, _ = l.Write([]byte("\nend \xff\n\n\n"))

@@ -96,7 +96,7 @@ func disguises(secrets []string) []string {
 		all = append(all, trimmed, hex.EncodeToString([]byte(trimmed)),
 			url.QueryEscape(trimmed), url.PathEscape(trimmed))
 		all = append(all, quoted(trimmed)...)
-		for _, line := range strings.Split(trimmed, "\n") {
+		for line := range strings.SplitSeq(trimmed, "\n") {
 			if line = strings.TrimSpace(line); len(line) >= disguiseLength {
 				all = append(all, line)
 			}

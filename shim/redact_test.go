@@ -40,7 +40,7 @@ func TestRedact(t *testing.T) {
 		{"empty secrets", "hello", "hello", []string{"", ""}},
 		{"plain", "a hunter2 b hunter2", "a [secret] b [secret]", []string{"hunter2"}},
 		{"side by side", "hunter2hunter2.", "[secret].", []string{"hunter2"}},
-		{"only its beginning", "hunter hunter", "hunter hunter", []string{"hunter2"}},
+		{"only its beginning", "hunter 2 hunter", "hunter 2 hunter", []string{"hunter2"}},
 		{"one within the other", "xabcdefx abcd xbcdx", "x[secret]x a[secret] x[secret]x", []string{"abcdef", "bcd"}},
 		{"overlapping", "-abcabd-", "-[secret]-", []string{"abcab", "cabd"}},
 		{"short", "a1b", "a[secret]b", []string{"1"}},
