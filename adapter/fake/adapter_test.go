@@ -17,9 +17,9 @@ func fixture(settings string) func(t *testing.T) adaptertest.Fixture {
 		world.Set("other", "stays")
 		scope := adaptertest.NewScope(t)
 		scope.Secrets = adaptertest.Secrets{"KEY": "s3cr3t-value"}
-		broken := func(mode fake.Mode) adaptertest.Break {
+		broken := func(name string, mode fake.Mode) adaptertest.Break {
 			return adaptertest.Break{
-				Name:  map[fake.Mode]string{fake.Fail: "fail", fake.FailHalf: "half", fake.FailDone: "done"}[mode],
+				Name:  name,
 				Break: func(*testing.T) { world.Inject(fake.Fault{Step: "set", Op: fake.Apply, Mode: mode}) },
 				Mend:  func(*testing.T) { world.Heal() },
 			}
@@ -31,7 +31,7 @@ func fixture(settings string) func(t *testing.T) adaptertest.Fixture {
 			Fingerprint: func(*testing.T) string { return world.Fingerprint() },
 			References:  []string{"value", "target"},
 			Secrets:     []string{"s3cr3t-value"},
-			Breaks:      []adaptertest.Break{broken(fake.Fail), broken(fake.FailHalf), broken(fake.FailDone)},
+			Breaks:      []adaptertest.Break{broken("fail", fake.Fail), broken("half", fake.FailHalf), broken("done", fake.FailDone)},
 		}
 	}
 }

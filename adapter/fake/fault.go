@@ -20,11 +20,26 @@ const (
 
 // String returns the operation's name.
 func (o Op) String() string {
-	names := [ops]string{"check", "apply", "undo", "prepare", "discard", "finish", "outputs", "resume"}
-	if o >= ops {
-		return "?"
+	switch o {
+	case Check:
+		return "check"
+	case Apply:
+		return "apply"
+	case Undo:
+		return "undo"
+	case Prepare:
+		return "prepare"
+	case Discard:
+		return "discard"
+	case Finish:
+		return "finish"
+	case Outputs:
+		return "outputs"
+	case Resume:
+		return "resume"
+	case ops:
 	}
-	return names[o]
+	return "?"
 }
 
 // Mode is how an operation goes wrong.

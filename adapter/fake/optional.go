@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -140,13 +141,14 @@ func (s *Step) Explain(context.Context) (string, error) {
 
 // Evidence tells how often the step was called.
 func (s *Step) Evidence(context.Context) ([]ripcord.Evidence, error) {
-	text := s.settings.Target + ":"
+	var text strings.Builder
+	text.WriteString(s.settings.Target + ":")
 	for op := range ops {
 		if n := s.world.Calls(s.id, op); n > 0 {
-			text += " " + op.String()
+			text.WriteString(" " + op.String())
 		}
 	}
-	return []ripcord.Evidence{{Name: "fake-" + string(s.id) + ".txt", Data: []byte(text + "\n")}}, nil
+	return []ripcord.Evidence{{Name: "fake-" + string(s.id) + ".txt", Data: []byte(text.String() + "\n")}}, nil
 }
 
 // Stamp reads the target's stamp.

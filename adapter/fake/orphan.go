@@ -31,3 +31,11 @@ func (w *World) EndOrphan(key string) {
 	w.complete(e.target, e.op, e.attempt, e.next)
 	e.done = true
 }
+
+// Image returns a target's value as an exact Check gives it, a half-written one
+// included.
+func (w *World) Image(target string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.values[target].image()
+}

@@ -126,7 +126,7 @@ func (s *Step) applied(now value, want, key string) value {
 	if s.settings.Way == ripcord.WayNothing {
 		return now
 	}
-	if _, kept := s.world.stash[key]; !kept && !(s.settings.Checkable && s.settings.Exact) {
+	if _, kept := s.world.stash[key]; !kept && (!s.settings.Checkable || !s.settings.Exact) {
 		s.world.stash[key] = now
 	}
 	if s.settings.Finishes {
