@@ -14,6 +14,7 @@
 //	refused.json  why it could not be started, instead of exit.json
 //	fence         the newest executor that may stop it
 //	lock          held while the command is started or adopted
+//	begun         there since before the shim was started
 //
 // Each file is complete or missing, and exit.json is written last. So for a
 // folder with a shim.json, one of three holds: there is a result; or the shim

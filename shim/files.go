@@ -22,6 +22,7 @@ const (
 	outputFile  = "output"
 	fenceFile   = "fence"
 	lockFile    = "lock"
+	begunFile   = "begun"
 	troubleFile = "shim.log"
 	// LogFile is the newest log of an instance; older ones are LogFile.1 and so on.
 	LogFile = "log"
@@ -62,23 +63,36 @@ func WriteJSON(dir, name string, value any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return writeFile(dir, name, append(data, '\n'))
+	return writeFile(dir, name, append(data, '\n'), true)
 }
 
-// writeFile is WriteJSON for ready bytes. A temporary file that is already there
-// gives its disk space.
-func writeFile(dir, name string, data []byte) error {
+// noteJSON is WriteJSON for what is worth nothing after a crash of the machine:
+// complete, but not durable.
+func noteJSON(dir, name string, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return writeFile(dir, name, append(data, '\n'), false)
+}
+
+// writeFile writes ready bytes. A temporary file that is already there gives its
+// disk space.
+func writeFile(dir, name string, data []byte, durable bool) error {
 	path := filepath.Join(dir, name)
-	if err := writeSynced(path+".tmp", data); err != nil {
+	if err := overwrite(path+".tmp", data, durable); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
+	if !durable {
+		return nil
+	}
 	return syncDir(dir)
 }
 
-func writeSynced(path string, data []byte) error {
+func overwrite(path string, data []byte, durable bool) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600) // #nosec G304 -- our own folder
 	if err != nil {
 		return err
@@ -88,7 +102,10 @@ func writeSynced(path string, data []byte) error {
 		data = append(data, bytes.Repeat([]byte{' '}, int(info.Size())-len(data))...)
 	}
 	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	if durable && err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 func syncDir(dir string) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,19 +28,11 @@ func folderOf(root, key string) string {
 	return filepath.Join(root, hex.EncodeToString(sum[:16]))
 }
 
-// makeFolder makes the folder durably.
 func makeFolder(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	return syncDir(filepath.Dir(dir))
+	return nil
 }
 
 // lockLimit is how long the lock of a folder is waited for. It is held while a
@@ -72,6 +63,14 @@ func lockFolder(dir string, proc procfs.FS) (*folder, error) {
 }
 
 func (f *folder) unlock() { _ = f.lock.Close() }
+
+// begin notes that a shim is about to be started; the lock is held.
+func (f *folder) begin() error {
+	if err := os.WriteFile(pathIn(f.dir, begunFile), nil, 0o600); err != nil {
+		return fmt.Errorf("begin command: %w", err)
+	}
+	return nil
+}
 
 // claim writes down that the executor with this fence is in charge. A newer one
 // makes it fail with ErrFenced.
@@ -106,6 +105,9 @@ func (f *folder) fence() (newest uint64, err error) {
 func (f *folder) shim() (id procfs.Identity, ok bool, err error) {
 	if ok, err = ReadJSON(f.dir, shimFile, &id); ok || err != nil {
 		return id, ok, err
+	}
+	if !exists(f.dir, begunFile) && !exists(f.dir, shimFile) {
+		return id, false, nil
 	}
 	// Between its start and its first write it is found by its environment. A
 	// torn file is of another boot, and so is its shim.

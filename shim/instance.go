@@ -129,6 +129,9 @@ func (i *Instance) Start(ctx context.Context, self string, what ripcord.Instance
 	if err := i.clear(); err != nil {
 		return err
 	}
+	if err := i.f.begin(); err != nil {
+		return err
+	}
 	o, err := launch(ctx, self, i.f.dir, s, i.f.proc)
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (p *process) prepare() (err error) {
 			close(p.leash)
 		}()
 	}
-	if err := WriteJSON(p.dir, shimFile, p.self); err != nil {
+	if err := p.write(shimFile, p.self); err != nil {
 		return err
 	}
 	p.failAt(shimFile)
@@ -138,7 +138,7 @@ func (p *process) start() (pid int, err error) {
 	p.failAt("forked")
 	id, err := p.proc.Of(pid) // it is not reaped yet, so the pid is its own
 	if err == nil {
-		err = WriteJSON(p.dir, childFile, child{Identity: id, Group: pid, Started: p.exit.StartedAt})
+		err = noteJSON(p.dir, childFile, child{Identity: id, Group: pid, Started: p.exit.StartedAt})
 	}
 	if err != nil {
 		slog.Warn("who the command is could not be written down", slog.Any("error", err))
@@ -225,12 +225,20 @@ const persistLimit = 30
 func (p *process) persist(name string, value any) error {
 	var err error
 	for range persistLimit {
-		if err = WriteJSON(p.dir, name, value); err == nil || !exists(p.dir, shimFile) {
+		if err = p.write(name, value); err == nil || !exists(p.dir, shimFile) {
 			return err
 		}
 		<-time.After(time.Second)
 	}
 	return err
+}
+
+// write makes a file durable, unless the command ends with its executor anyway.
+func (p *process) write(name string, value any) error {
+	if p.spec.Leashed {
+		return noteJSON(p.dir, name, value)
+	}
+	return WriteJSON(p.dir, name, value)
 }
 
 func (p *process) linger() {

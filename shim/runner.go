@@ -79,10 +79,11 @@ func (r *Runner) Run(ctx context.Context, c ripcord.Command) (ripcord.Exit, erro
 		return ripcord.Exit{}, err
 	}
 	defer f.unlock()
-	if !s.Leashed {
-		if _, started, err := f.shim(); err != nil || started {
-			return r.join(ctx, c, f, err)
-		}
+	if _, started, err := f.shim(); err != nil || started {
+		return r.join(ctx, c, f, err)
+	}
+	if err := f.begin(); err != nil {
+		return ripcord.Exit{}, err
 	}
 	s.Env = withMark(s.Env, dir)
 	o, err := launch(ctx, r.self, dir, s, r.o.Proc)
