@@ -25,6 +25,9 @@ func busy(err error) bool {
 	return primary == lib.SQLITE_BUSY || primary == lib.SQLITE_LOCKED
 }
 
+// cannotOpen reports whether a file could not be opened or made.
+func cannotOpen(err error) bool { return code(err)&0xff == lib.SQLITE_CANTOPEN }
+
 // diskFull reports whether err can come from a disk (or quota) without room.
 // SQLite says so plainly for the log, and in other words for its index.
 func diskFull(err error) bool {

@@ -102,16 +102,15 @@ func (s *Store) openWriting(ctx context.Context) error {
 	if err := prepareFile(s.dir); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", s.source("rwc"))
-	if err != nil {
-		return s.explain("open", err)
+	s.reserve = &reserve{dir: s.dir, size: s.options.Reserve, tell: s.options.OnReserve}
+	err := s.openWriter(ctx)
+	if err != nil && (diskFull(err) || cannotOpen(err)) && s.reserve.give() {
+		// The log and its index need some room even before the first entry.
+		if err = s.dropWriter(); err == nil {
+			err = s.openWriter(ctx)
+		}
 	}
-	conn, err := db.Conn(ctx)
 	if err != nil {
-		return errors.Join(s.explain("open", err), db.Close())
-	}
-	s.writer = &writer{store: s, db: db, conn: conn, wake: make(chan struct{}, 1)}
-	if err := s.writer.prepare(ctx); err != nil {
 		return err
 	}
 	s.openReaders(s.source("rw"))
@@ -121,10 +120,31 @@ func (s *Store) openWriting(ctx context.Context) error {
 	if err := writeMarker(s.dir, s.id); err != nil {
 		return s.explain("mark the state directory", err)
 	}
-	s.reserve = &reserve{dir: s.dir, size: s.options.Reserve, tell: s.options.OnReserve}
 	s.reserve.restore()
 	s.writer.start(context.WithoutCancel(ctx))
 	return nil
+}
+
+func (s *Store) openWriter(ctx context.Context) error {
+	db, err := sql.Open("sqlite", s.source("rwc"))
+	if err != nil {
+		return s.explain("open", err)
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return errors.Join(s.explain("open", err), db.Close())
+	}
+	s.writer = &writer{store: s, db: db, conn: conn, wake: make(chan struct{}, 1)}
+	return s.writer.prepare(ctx)
+}
+
+func (s *Store) dropWriter() error {
+	if s.writer == nil {
+		return nil
+	}
+	err := s.writer.close()
+	s.writer = nil
+	return err
 }
 
 func (s *Store) openReaders(source string) {

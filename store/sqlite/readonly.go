@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -30,11 +31,28 @@ func (s *Store) openReadOnly(ctx context.Context) error {
 		return ripcord.Errorf(ripcord.CodePlan, "journal %s cannot be read by user %d: %w", path, os.Geteuid(), err).
 			WithFix("run as the user who owns it")
 	}
-	open, err := s.readSource(path)
+	from, err := s.readSource(path)
 	if err != nil {
 		return err
 	}
-	s.openReaders(open)
+	s.openReaders(from)
+	err = s.checkReadable(ctx, path)
+	if err == nil || !diskFull(err) && !cannotOpen(err) {
+		return err
+	}
+	// A full disk has no room for the log's index either.
+	if err := s.readers.Close(); err != nil {
+		return s.explain("open", err)
+	}
+	if from, err = s.readCopy(path); err != nil {
+		return err
+	}
+	s.openReaders(from)
+	return s.checkReadable(ctx, path)
+}
+
+// checkReadable refuses a journal that this binary does not understand.
+func (s *Store) checkReadable(ctx context.Context, path string) error {
 	steps, err := schema(migrations)
 	if err != nil {
 		return err
@@ -59,13 +77,19 @@ func (s *Store) readSource(path string) (string, error) {
 	if err != nil || info.Size() == 0 {
 		return s.source("ro") + "&immutable=1", nil
 	}
+	return s.readCopy(path)
+}
+
+// readCopy copies the journal with its log to the temporary folder.
+func (s *Store) readCopy(path string) (string, error) {
 	folder, err := os.MkdirTemp("", "ripcord-journal-")
 	if err != nil {
 		return "", s.explain("copy the journal", err)
 	}
 	s.cleanup = func() { _ = os.RemoveAll(folder) } // a copy in the temporary folder
 	for _, suffix := range []string{"", "-wal"} {
-		if err := copyFile(path+suffix, filepath.Join(folder, journalFile+suffix)); err != nil {
+		err := copyFile(path+suffix, filepath.Join(folder, journalFile+suffix))
+		if err != nil && (suffix == "" || !errors.Is(err, fs.ErrNotExist)) {
 			return "", s.explain("copy the journal", err)
 		}
 	}
