@@ -179,5 +179,8 @@ func (in *inbound) fail(err error) {
 		text += "; it is not known whether the request took effect"
 	}
 	count.status(status)
+	if in.body.started && in.r.ProtoMajor == 1 {
+		in.w.Header().Set("Connection", "close") // the rest of the body stays unread
+	}
 	writePage(in.w, status, text)
 }

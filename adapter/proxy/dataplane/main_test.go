@@ -223,3 +223,13 @@ func get(t *testing.T, url string) string {
 	}
 	return string(body)
 }
+
+// runProxy runs a proxy that is expected to end by itself.
+func runProxy(t *testing.T, dir, listen string) (output string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "__proxy", "--directory", dir, "--listen", listen)
+	out, _ := cmd.CombinedOutput()
+	return string(out), cmd.ProcessState.ExitCode()
+}

@@ -114,7 +114,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in := &inbound{proxy: p, w: w, r: r, start: p.now()}
 	defer in.leave()
 	if !sendable(r) {
-		p.refuse(w, http.StatusBadRequest, "the request cannot be passed on")
+		w.Header().Set("Connection", "close")
+		p.refuse(w, unsendable(r), "the request cannot be passed on")
 		return
 	}
 	body, err := p.readBody(w, r, limits.ReplayBody)
@@ -129,6 +130,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		in.upgrade = upgradeOf(r.Header)
 	}
 	in.forward()
+}
+
+func unsendable(r *http.Request) int {
+	if r.Method == http.MethodConnect {
+		return http.StatusMethodNotAllowed
+	}
+	return http.StatusBadRequest
 }
 
 func (p *Proxy) limits() Limits {
