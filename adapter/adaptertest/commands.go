@@ -121,8 +121,11 @@ func (r *Commands) run(ctx context.Context, c ripcord.Command, e *execution) (ri
 	}
 	copied := make(chan error, 1)
 	go func() { copied <- e.copyLines(out, c) }()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // the process state says it better
+	}()
 	exit.TimedOut, exit.Cancelled = stopAtEnd(ctx, cmd.Process.Pid, c, ended)
 	killGroup(cmd.Process.Pid)
 	err = <-copied
@@ -137,7 +140,7 @@ func (r *Commands) run(ctx context.Context, c ripcord.Command, e *execution) (ri
 
 // stopAtEnd waits until the command has ended, and makes it end when its time is
 // over or the context ends.
-func stopAtEnd(ctx context.Context, pid int, c ripcord.Command, ended <-chan error) (timedOut, cancelled bool) {
+func stopAtEnd(ctx context.Context, pid int, c ripcord.Command, ended <-chan struct{}) (timedOut, cancelled bool) {
 	var timeout <-chan time.Time
 	if c.Timeout > 0 {
 		timer := time.NewTimer(c.Timeout)

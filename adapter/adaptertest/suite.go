@@ -43,7 +43,7 @@ type Break struct {
 }
 
 // Part is a part of the suite that does not apply to every step.
-type Part string
+type Part = string
 
 // The parts that a step's Traits can exclude.
 const (

@@ -69,13 +69,13 @@ func (w *world) prepare(t *testing.T) {
 // apply prepares and applies; ctx may be one that ends.
 func (w *world) applyIn(ctx context.Context, t *testing.T, scope ripcord.Scope, wrap func(*ripcord.Attempt)) error {
 	t.Helper()
-	w.prepare(t)
+	w.prepare(t) //nolint:contextcheck // ctx is Apply's alone
 	w.applies++
 	a := w.journal.Attempt(w.applies)
 	if wrap != nil {
 		wrap(&a)
 	}
-	return w.openIn(t, scope).Apply(ctx, a)
+	return w.openIn(t, scope).Apply(ctx, a) //nolint:contextcheck // ctx is Apply's alone
 }
 
 func (w *world) apply(t *testing.T) {

@@ -38,7 +38,7 @@ func web(address string) int {
 		case is("sick"):
 			http.Error(w, "sick", http.StatusInternalServerError)
 		case r.URL.Path == "/healthz", r.URL.Path == "/version":
-			fmt.Fprintln(w, os.Getenv("RIPCORD_VERSION"), os.Getenv("RIPCORD_INSTANCE"))
+			_, _ = fmt.Fprintln(w, os.Getenv("RIPCORD_VERSION"), os.Getenv("RIPCORD_INSTANCE"))
 		default:
 			http.NotFound(w, r)
 		}

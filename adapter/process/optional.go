@@ -15,7 +15,8 @@ import (
 // evidenceLines is how much of each instance's log is evidence.
 const evidenceLines = 200
 
-// Traits: going back stops the new instances; the old ones never stopped.
+// Traits says that going back is exact: it stops the new instances, and the old
+// ones never stopped.
 func (s *Step) Traits() ripcord.Traits {
 	traits := ripcord.DefaultTraits()
 	traits.Finishes = true

@@ -126,12 +126,14 @@ func TestExitFailsAtOnce(t *testing.T) {
 
 func TestNeverHealthy(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
+	type test struct {
 		name, settings string
 		timeout        time.Duration
-	}{
-		{"start timeout", with(`"start_timeout":20`, `"start_timeout":0.3`), 0},
-		{"attempt timeout", settings, 300 * time.Millisecond},
+	}
+	tests := []test{{"start timeout", with(`"start_timeout":20`, `"start_timeout":0.3`), 0}}
+	// The attempt's end falls into any moment of a round: try many.
+	for i := range 10 {
+		tests = append(tests, test{"attempt timeout " + strconv.Itoa(i), settings, time.Duration(200+i) * time.Millisecond})
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -215,6 +217,38 @@ func TestPortsAreReused(t *testing.T) {
 	must(t, json.Unmarshal(journal.Progress()[1], &after))
 	if after.Ports[0] == before.Ports[0] || after.Ports[1] != before.Ports[1] {
 		t.Errorf("ports %v become %v", before.Ports, after.Ports)
+	}
+}
+
+// An instance that an earlier attempt left running but unhealthy is started
+// afresh; a healthy one is kept.
+func TestLeftInstances(t *testing.T) {
+	t.Parallel()
+	scope := newScope(t)
+	sick := filepath.Join(scope.Directory, "sick")
+	must(t, os.WriteFile(sick, nil, 0o600))
+	step := open(t, scope, with(`"start_timeout":20`, `"start_timeout":0.5`))
+	journal := journalOf(t, scope, step)
+	pids := func() (pids []int) {
+		all, err := scope.Supervisor.List(t.Context(), "")
+		must(t, err)
+		for _, i := range all {
+			pids = append(pids, i.PID)
+		}
+		return pids
+	}
+	failure(t, step.Apply(t.Context(), journal.Attempt(1)))
+	first := pids()
+	failure(t, step.Apply(t.Context(), journal.Attempt(2)))
+	second := pids()
+	must(t, os.Remove(sick))
+	must(t, step.Apply(t.Context(), journal.Attempt(3)))
+	third := pids()
+	if first[0] == second[0] || first[1] == second[1] {
+		t.Errorf("sick instances %v are kept: %v", first, second)
+	}
+	if diff := cmp.Diff(second, third); diff != "" {
+		t.Errorf("healthy instances are not kept (-before +after):\n%s", diff)
 	}
 }
 

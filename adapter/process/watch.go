@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,12 +37,14 @@ type starting struct {
 	last     error
 }
 
-// start orders one instance. Before is what was known of it, nil for nothing.
+// start orders one instance. Before is what was known of it, nil for nothing: one
+// that an earlier attempt left is kept when it is healthy. Otherwise it starts
+// afresh, for how that attempt failed is no failure of this one.
 func (w *watch) start(ctx context.Context, number int, before *ripcord.InstanceStatus) error {
 	i := &starting{number: number}
 	if before != nil {
 		i.restarts = before.Restarts
-		if !before.Running { // how it ended before is no failure of this start
+		if !before.Running || w.step.probe(ctx, w.place.address(number)) != nil {
 			if err := w.step.scope.Supervisor.Stop(ctx, before.ID); err != nil {
 				return fmt.Errorf("stop %s: %w", before.ID, err)
 			}
@@ -81,6 +84,9 @@ func (w *watch) wait(ctx context.Context) error {
 	defer pause.Stop()
 	for {
 		healthy, err := w.look(ctx)
+		if ctx.Err() != nil {
+			return w.stopped(ctx)
+		}
 		if healthy || err != nil {
 			return err
 		}
@@ -89,12 +95,18 @@ func (w *watch) wait(ctx context.Context) error {
 		case <-limit.C:
 			return w.late(ctx)
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return w.late(context.WithoutCancel(ctx))
-			}
-			return ctx.Err()
+			return w.stopped(ctx)
 		}
 	}
+}
+
+// stopped is how waiting ends with its context: when the attempt's time is over,
+// the instances' health is what there is to say.
+func (w *watch) stopped(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return w.late(context.WithoutCancel(ctx))
+	}
+	return ctx.Err()
 }
 
 // look probes once and then asks the supervisor who lives, in this order: a
@@ -204,7 +216,10 @@ func (w *watch) late(ctx context.Context) error {
 			Summary: fmt.Sprintf("%s instance %d was not healthy within %s: %s", w.step.settings.Service, i.number, w.step.settings.Health.StartTimeout, why),
 		}
 	}
-	return ctx.Err()
+	return &ripcord.Failure{
+		Class:   ripcord.FailedHealth,
+		Summary: fmt.Sprintf("the instances of %s were not healthy all at once in time", w.step.settings.Service),
+	}
 }
 
 func (w *watch) tail(ctx context.Context, i *starting) []string {
@@ -217,8 +232,8 @@ func (w *watch) tail(ctx context.Context, i *starting) []string {
 
 // quoting adds the last line of the log to the summary.
 func quoting(f *ripcord.Failure) *ripcord.Failure {
-	for n := len(f.Lines) - 1; n >= 0; n-- {
-		if line := strings.TrimSpace(f.Lines[n]); line != "" {
+	for _, line := range slices.Backward(f.Lines) {
+		if line = strings.TrimSpace(line); line != "" {
 			f.Summary += ": " + line
 			break
 		}

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -58,7 +59,7 @@ func parseOutputs(data []byte) (map[string]string, error) {
 		return nil, fmt.Errorf("it is longer than %d bytes", outputsLimit)
 	}
 	if !utf8.Valid(data) || slices.Contains(data, 0) {
-		return nil, fmt.Errorf("it is no UTF-8 text")
+		return nil, errors.New("it is no UTF-8 text")
 	}
 	values := map[string]string{}
 	lines := strings.Split(string(data), "\n")
@@ -85,7 +86,7 @@ func parseOutputs(data []byte) (map[string]string, error) {
 func parseOutput(lines []string) (name, value string, more int, err error) {
 	parts := regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_-]*)(=|<<)(.*)$`).FindStringSubmatch(lines[0])
 	if parts == nil {
-		return "", "", 0, fmt.Errorf("neither NAME=VALUE nor NAME<<END")
+		return "", "", 0, errors.New("neither NAME=VALUE nor NAME<<END")
 	}
 	name = parts[1]
 	if parts[2] == "=" {

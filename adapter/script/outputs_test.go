@@ -51,7 +51,7 @@ func TestParseOutputs(t *testing.T) {
 }
 
 func FuzzParseOutputs(f *testing.F) {
-	for _, seed := range []string{"a=1\nb<<EOF\nx\nEOF\n", "a<<", "=\n", "a<<b\na<<b\nb", "é=1"} {
+	for _, seed := range []string{"a=1\nb<<EOF\nx\nEOF\n", "a<<", "=\n", "a<<b\na<<c\nb", "é=1"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

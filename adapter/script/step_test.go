@@ -240,7 +240,9 @@ func TestResume(t *testing.T) {
 	if got := failure(t, err); got.Exit.Code != 5 || !strings.Contains(journal.Output(), "done") {
 		t.Errorf("%v\n%s", got, journal.Output())
 	}
-	failure(t, <-started)
+	if got := failure(t, <-started); got.Exit == nil {
+		t.Errorf("%v", got)
+	}
 	if err := step.Resume(t.Context(), journal.Attempt(1), true); !errors.Is(err, ripcord.ErrLost) {
 		t.Errorf("an undo that never ran: %v", err)
 	}
