@@ -1,0 +1,65 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// person resolves what only a person can, at first in any way that is possible,
+// later in ways that come to an end.
+type person struct {
+	next  time.Time
+	acted int
+	// quiet is since when nothing was written.
+	quiet   time.Time
+	entries uint64
+}
+
+// act does the person's next deed when its time has come.
+func (p *person) act(s *simulation) {
+	summary := s.summary()
+	if summary.Entries != p.entries {
+		p.entries, p.quiet = summary.Entries, s.clock
+	}
+	if s.clock.Before(p.next) {
+		return
+	}
+	p.next = s.clock.Add(s.dice.between(500*time.Millisecond, 5*time.Second))
+	verb, step := p.decide(s, summary)
+	if verb == "" {
+		return
+	}
+	p.acted++
+	s.ask(verb, step)
+}
+
+func (p *person) decide(s *simulation, summary ripcord.Summary) (ripcord.Verb, ripcord.StepID) {
+	late, last := p.acted > 8, p.acted > 16
+	switch summary.State {
+	case ripcord.StateHeld:
+		switch {
+		case last:
+			return ripcord.VerbClose, ""
+		case late && !s.judge.back:
+			return ripcord.VerbRollback, ""
+		case late:
+			return pick(s.dice, ripcord.VerbSkip, ripcord.VerbRetry, ripcord.VerbClose), ""
+		}
+		return pick(s.dice, ripcord.VerbRetry, ripcord.VerbRetry, ripcord.VerbRetry, ripcord.VerbSkip, ripcord.VerbRollback, ripcord.VerbAbort, ripcord.VerbClose), ""
+	case ripcord.StatePaused:
+		return pick(s.dice, ripcord.VerbResume, ripcord.VerbResume, ripcord.VerbRollback), ""
+	default:
+	}
+	if step, ok := s.judge.question(); ok {
+		if !late && s.dice.in(1, 5) {
+			return ripcord.VerbReject, step
+		}
+		return ripcord.VerbApprove, step
+	}
+	if s.clock.Sub(p.quiet) > 25*time.Second && !s.process.dead && !s.process.stalled.After(s.clock) {
+		s.coverage.count("hung until aborted")
+		return ripcord.VerbAbort, ""
+	}
+	return "", ""
+}
