@@ -21,6 +21,9 @@
 // lives and there will be one; or the shim was killed, and the result is lost.
 // Without a shim.json, nothing was started.
 //
+// One thing can get away: what left the session, replaced its whole environment,
+// and lost its parent, when the shim is killed from outside afterwards.
+//
 // The shim is the subreaper of all that descends from the command: no double
 // fork escapes it. It carries the environment variable RIPCORD_SHIM, and so does
 // the command, by which orphans are found when the shim was killed.

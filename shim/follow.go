@@ -80,7 +80,7 @@ func (r *Runner) follow(ctx context.Context, c ripcord.Command, dir string, shim
 			defer timer.Stop()
 			force = timer.C
 		case <-force:
-			return r.force(ctx, c, dir, shim)
+			return r.force(ctx, c, dir, shim, o)
 		}
 		alive := r.o.Proc.Alive(shim)
 		out.copy()
@@ -97,7 +97,7 @@ func (r *Runner) follow(ctx context.Context, c ripcord.Command, dir string, shim
 			}
 			return exit, nil
 		case !alive:
-			return r.abandoned(ctx, c, dir)
+			return r.abandoned(ctx, c, dir, o)
 		}
 	}
 }
@@ -120,21 +120,24 @@ func (r *Runner) cancel(dir string, shim procfs.Identity) error {
 }
 
 // force stops a command whose shim does not obey.
-func (r *Runner) force(ctx context.Context, c ripcord.Command, dir string, shim procfs.Identity) (ripcord.Exit, error) {
+func (r *Runner) force(ctx context.Context, c ripcord.Command, dir string, shim procfs.Identity, o *own) (ripcord.Exit, error) {
 	_ = r.o.Proc.Signal(shim, unix.SIGKILL)
 	r.gone(ctx, shim)
-	return r.abandoned(ctx, c, dir)
+	return r.abandoned(ctx, c, dir, o)
 }
 
 // abandoned ends what a dead shim left. Where the command was to be stopped
 // anyway, that is its result; else the result is lost.
-func (r *Runner) abandoned(ctx context.Context, c ripcord.Command, dir string) (ripcord.Exit, error) {
+func (r *Runner) abandoned(ctx context.Context, c ripcord.Command, dir string, o *own) (ripcord.Exit, error) {
 	f, err := r.enter(dir)
 	if err != nil {
 		return ripcord.Exit{}, err
 	}
 	defer f.unlock()
 	if !exists(dir, shimFile) {
+		if o == nil { // its executor died before it had said what to run
+			return ripcord.Exit{}, neverStarted(c.Key)
+		}
 		trouble, _ := os.ReadFile(pathIn(dir, troubleFile))
 		return ripcord.Exit{}, fmt.Errorf("the shim of %s ended before the command was started: %s", c.Key, trouble)
 	}

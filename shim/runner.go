@@ -106,7 +106,7 @@ func (r *Runner) Run(ctx context.Context, c ripcord.Command) (ripcord.Exit, erro
 func (r *Runner) Resume(ctx context.Context, c ripcord.Command) (ripcord.Exit, error) {
 	dir := folderOf(r.root, c.Key)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return ripcord.Exit{}, fmt.Errorf("%s was never started: %w", c.Key, ripcord.ErrLost)
+		return ripcord.Exit{}, neverStarted(c.Key)
 	}
 	f, err := r.enter(dir)
 	if err != nil {
@@ -196,7 +196,7 @@ func (r *Runner) join(ctx context.Context, c ripcord.Command, f *folder, err err
 		return ripcord.Exit{}, err
 	}
 	if !started {
-		return ripcord.Exit{}, fmt.Errorf("%s was never started: %w", c.Key, ripcord.ErrLost)
+		return ripcord.Exit{}, neverStarted(c.Key)
 	}
 	// Alive first, result second: the other way round a shim that ends in
 	// between would count as lost.
@@ -228,6 +228,10 @@ func waitEnd(dead <-chan struct{}) {
 	case <-dead:
 	case <-timer.C:
 	}
+}
+
+func neverStarted(key string) error {
+	return fmt.Errorf("%s was never started: %w", key, ripcord.ErrLost)
 }
 
 func lost(key string) error {

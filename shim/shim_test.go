@@ -19,133 +19,6 @@ import (
 	"github.com/ripcord-dev/ripcord/procfs"
 )
 
-// TestMain lets the test binary play the shim, and an executor that is killed.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == "__shim" {
-		os.Exit(Main(os.Args[2], time.Now))
-	}
-	if len(os.Args) > 2 && os.Args[1] == "__executor" {
-		os.Exit(playExecutor(os.Args[2]))
-	}
-	os.Exit(m.Run())
-}
-
-// playExecutor runs one command and prints what Run returned.
-func playExecutor(text string) int {
-	var job struct {
-		Root, FailAt string
-		Fence        uint64
-		Command      ripcord.Command
-	}
-	if err := json.Unmarshal([]byte(text), &job); err != nil {
-		return 9
-	}
-	self, _ := os.Executable()
-	r := New(job.Root, self, Options{Now: time.Now, Fence: job.Fence})
-	r.failAt = job.FailAt
-	job.Command.Output = os.Stdout
-	_, err := r.Run(context.Background(), job.Command)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func executor(t *testing.T, root string, fence uint64, c ripcord.Command) *exec.Cmd {
-	t.Helper()
-	text, err := json.Marshal(map[string]any{"Root": root, "Fence": fence, "Command": c})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self(t), "__executor", string(text))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return cmd
-}
-
-func self(t *testing.T) string {
-	t.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// runner returns a Runner over a fresh folder; nothing of it may be left running
-// at the test's end.
-func runner(t *testing.T) *Runner {
-	t.Helper()
-	root := t.TempDir()
-	t.Cleanup(func() { nothingLeft(t, root) })
-	r := New(root, self(t), Options{Now: time.Now, Poll: 5 * time.Millisecond})
-	r.margin = 100 * time.Millisecond
-	return r
-}
-
-func again(t *testing.T, r *Runner, fence uint64) *Runner {
-	t.Helper()
-	return New(r.root, r.self, Options{Now: time.Now, Fence: fence, Poll: 5 * time.Millisecond})
-}
-
-func running(t *testing.T, root string) []procfs.Process {
-	t.Helper()
-	tree, err := procfs.System().Tree()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tree.Where(func(p procfs.Process) bool {
-		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.PID))
-		return err == nil && bytes.Contains(environ, []byte(Environment+"="+root+"/"))
-	})
-}
-
-func nothingLeft(t *testing.T, root string) {
-	t.Helper()
-	if !eventually(func() bool { return len(running(t, root)) == 0 }) {
-		t.Errorf("left running: %+v", running(t, root))
-	}
-}
-
-func eventually(ok func() bool) bool {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if ok() {
-			return true
-		}
-	}
-	return false
-}
-
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	if !eventually(ok) {
-		t.Fatalf("waited in vain for %s", what)
-	}
-}
-
-func sh(key, script string) ripcord.Command {
-	return ripcord.Command{
-		Key: key, Args: []string{"sh", "-c", script}, Dir: "/", Grace: 5 * time.Second,
-		Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin"},
-	}
-}
-
-func waitFile(t *testing.T, path string) string {
-	t.Helper()
-	waitFor(t, path, func() bool {
-		data, err := os.ReadFile(path)
-		return err == nil && bytes.HasSuffix(data, []byte("\n"))
-	})
-	data, _ := os.ReadFile(path)
-	return strings.TrimSpace(string(data))
-}
-
 func TestRunReturnsStatusAndOutput(t *testing.T) {
 	t.Parallel()
 	r := runner(t)
@@ -295,6 +168,41 @@ func TestAnAdoptedCommandIsNotTouchedByItsStaleExecutor(t *testing.T) {
 	_ = os.WriteFile(gate, nil, 0o600)
 	if exit := <-second; exit.Code != 4 || exit.Cancelled {
 		t.Fatalf("%+v", exit)
+	}
+}
+
+func TestTheExecutorDiesAtAnyMomentOfAStart(t *testing.T) {
+	t.Parallel()
+	r := runner(t)
+	dir := t.TempDir()
+	for i := range 24 {
+		key := fmt.Sprint("k", i)
+		mark := filepath.Join(dir, key)
+		c := sh(key, "echo x >> "+mark+"; echo said; exit 3")
+		cmd := executor(t, r.root, 1, c)
+		for range i { // later and later
+			_, _ = os.ReadDir("/proc")
+			time.Sleep(500 * time.Microsecond)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		var out bytes.Buffer
+		c.Output = &out
+		exit, err := again(t, r, 2).Resume(t.Context(), c)
+		switch {
+		case errors.Is(err, ripcord.ErrLost): // then it never ran, and Run may start it
+			if _, err := os.Stat(mark); err == nil {
+				t.Fatalf("%s ran, and was lost: %v", key, err)
+			}
+			if exit, err = again(t, r, 2).Run(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		case err != nil:
+			t.Fatal(err)
+		}
+		if exit.Code != 3 || out.String() != "said\n" || waitFile(t, mark) != "x" {
+			t.Fatalf("%s: %+v %q", key, exit, &out)
+		}
 	}
 }
 

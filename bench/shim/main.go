@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -94,7 +95,7 @@ func memory(ctx context.Context, runner *shim.Runner) (resident, private int64, 
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return 0, 0, fmt.Errorf("the command did not start within 10 s")
+	return 0, 0, errors.New("the command did not start within 10 s")
 }
 
 func rollup(pid int) (resident, private int64, err error) {
