@@ -49,6 +49,11 @@ func (s *Step) apply(ctx context.Context, a ripcord.Attempt, v *view, st *state)
 	if err := v.tree.raise(); err != nil {
 		return err
 	}
+	if s.stampLater != nil {
+		if err := s.SetStamp(ctx, *s.stampLater); err != nil {
+			return err
+		}
+	}
 	m := &mover{step: s, tree: v.tree, keyed: v.want.Keyed, have: v.have.index(), want: v.want.Nodes, remove: c.gone, feed: v.source.feed, temp: tempName(a.Key)}
 	if err := m.run(ctx); err != nil {
 		return err

@@ -63,6 +63,8 @@ type Step struct {
 	scope  ripcord.Scope
 	id     ripcord.StepID
 	limits Limits
+	// stampLater is a stamp that waits for the folder that will hold it.
+	stampLater *ripcord.Stamp
 }
 
 // Traits implements ripcord.Describer.

@@ -260,6 +260,10 @@ func (m *mover) dress(n node) error {
 // drop removes what must not be there, the innermost first.
 func (m *mover) drop(ctx context.Context) error {
 	for _, n := range deepest(m.remove) {
+		// What clear removed already may be a link to somewhere else by now.
+		if _, ok := m.have[n.Path]; !ok {
+			continue
+		}
 		if err := m.dropOne(ctx, n); err != nil {
 			return err
 		}
@@ -339,11 +343,21 @@ func sweep(t *tree, want *manifest, key string) error {
 	if t.inner == nil {
 		return nil
 	}
+	isFolder := map[string]bool{".": true}
 	for _, n := range want.Nodes {
-		if n.What != folder {
+		dir, below := above(n.Path)
+		if n.What != folder || below && !isFolder[dir] {
 			continue
 		}
-		err := t.inner.Remove(path.Join(n.Path, temp))
+		// Nothing is removed through a link that stands where a folder will be.
+		now, ok, err := t.lstat(n.Path)
+		if err != nil {
+			return err
+		}
+		if isFolder[n.Path] = ok && now.What == folder; !isFolder[n.Path] {
+			continue
+		}
+		err = t.inner.Remove(path.Join(n.Path, temp))
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.EACCES) {
 			return failed("remove", t.full(path.Join(n.Path, temp)), err)
 		}

@@ -52,12 +52,17 @@ func (s *Step) Stamp(ctx context.Context) (stamp *ripcord.Stamp, err error) {
 }
 
 // SetStamp implements ripcord.Stamper. Where the folder above the destination is
-// not there, there is nothing to carry a stamp yet, and none is set.
+// not there, the stamp is kept until this step's Apply has made it.
 func (s *Step) SetStamp(ctx context.Context, stamp ripcord.Stamp) (err error) {
 	p, root, err := s.stampPlace(ctx)
-	if err != nil || root == nil {
+	if err != nil {
 		return err
 	}
+	if root == nil {
+		s.stampLater = &stamp
+		return nil
+	}
+	s.stampLater = nil
 	defer func() { err = errors.Join(err, root.Close()) }()
 	data, err := json.Marshal(stamp)
 	if err != nil {

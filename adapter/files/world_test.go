@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -159,5 +160,14 @@ func (w *world) presence(t *testing.T, want ripcord.Presence) {
 	t.Helper()
 	if seen := w.check(t); seen.Presence != want {
 		t.Fatalf("the effect is %s (%s), want %s", seen.Presence, seen.Detail, want)
+	}
+}
+
+// atomicCount counts what was true.
+type atomicCount struct{ n atomic.Int64 }
+
+func (c *atomicCount) add(is bool) {
+	if is {
+		c.n.Add(1)
 	}
 }
