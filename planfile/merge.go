@@ -3,8 +3,11 @@ package planfile
 // overlay returns base with the values of over: maps are merged key by key, all
 // else is replaced, and null takes a key away. Both keep their places in the file.
 func overlay(base, over *node) *node {
-	if base == nil || base.kind != mapNode || over.kind != mapNode {
+	if over.kind != mapNode {
 		return over
+	}
+	if base == nil || base.kind != mapNode {
+		base = &node{kind: mapNode, at: over.at}
 	}
 	merged := *base
 	merged.fields = nil
@@ -19,7 +22,7 @@ func overlay(base, over *node) *node {
 	}
 	for _, f := range over.fields {
 		if base.field(f.key) == nil && f.value.kind != nullNode {
-			merged.fields = append(merged.fields, f)
+			merged.fields = append(merged.fields, field{f.key, f.at, overlay(nil, f.value)})
 		}
 	}
 	return &merged

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -132,29 +130,6 @@ func TestStrayKeysKnowAllSettings(t *testing.T) {
 	for _, kind := range kindNames() {
 		if diff := cmp.Diff(keys[kind], sorted(settingsOf(kind))); diff != "" {
 			t.Errorf("settings of %s differ (-schema +parser):\n%s", kind, diff)
-		}
-	}
-}
-
-func TestEverySchemaKeyIsDocumented(t *testing.T) {
-	t.Parallel()
-	doc, err := os.ReadFile("../docs/plan-file.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Each object has a section "### `name`" or a heading that names it in a
-	// comment; each key a row of its table.
-	for object, keys := range schemaKeys(t) {
-		_, section, found := strings.Cut(string(doc), "<!-- keys: "+object+" -->")
-		if !found {
-			t.Errorf("docs/plan-file.md has no table for %s", object)
-			continue
-		}
-		section, _, _ = strings.Cut(section, "\n#")
-		for _, key := range keys {
-			if !strings.Contains(section, "\n| `"+key+"` |") {
-				t.Errorf("docs/plan-file.md does not document %s.%s", object, key)
-			}
 		}
 	}
 }
