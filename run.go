@@ -95,13 +95,17 @@ func (s *Summary) Apply(e Entry) {
 		if e.Until != nil {
 			s.Until = *e.Until
 		}
+	case RunReleased:
+		if e.State != StateRollingBack { // what failed is tried again
+			s.Failure, s.FailedStep = nil, ""
+		}
 	case RunRollingBack:
 		s.fail(e)
 		if s.BackAt.IsZero() {
 			s.BackAt = e.At
 		}
 	case RunCommitted:
-		s.Committed = true
+		s.Committed, s.Verified = true, e.Verified
 	case StepUndone:
 		if !e.Verified {
 			s.Unverified = append(s.Unverified, e.Step)

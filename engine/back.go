@@ -47,14 +47,14 @@ func (d *decision) settleAll() bool {
 	going := false
 	for _, t := range d.steps() {
 		switch {
-		case t.Effect == Undoing || t.Effect == NoEffect && !d.needsLook(t):
+		case t.Effect == Undoing || t.Effect == NoEffect && !needsLook(t) || t.ordered():
 			continue
 		case t.Unknowns >= maxUnknowns:
 			d.hold(t, unproved(t), "the step's check cannot tell what is there, so undo is not safe")
 			return true
 		case d.waits(t):
 		case t.Effect == Applying:
-			d.add(Command{Op: OpSettle, Step: t.Spec.ID, Stop: true})
+			d.settle(t, true)
 		case t.Effect == NoEffect:
 			d.add(Command{Op: OpObserve, Step: t.Spec.ID})
 		case t.Effect == Preparing:
@@ -65,12 +65,35 @@ func (d *decision) settleAll() bool {
 	return going
 }
 
-// needsLook reports whether a step ended badly and was not looked at since.
-func (d *decision) needsLook(t *Step) bool {
-	if !t.Spec.Traits.Checkable || !t.executed() || t.Settled || t.Undos > 0 {
+// needsLook reports whether a step ended badly and was not looked at since. An
+// undo that failed may have done its work all the same.
+func needsLook(t *Step) bool {
+	if !t.Spec.Traits.Checkable || !t.executed() || t.Settled {
 		return false
 	}
+	if t.Undos > 0 {
+		return t.UndoBad && provesBack(t)
+	}
 	return t.State == ripcord.StepIsFailed || t.State == ripcord.StepIsPending || t.Lost
+}
+
+// provesBack reports whether a look at what was there before is proof enough
+// to leave the next undo out: an exact one is, and one that is not weighs more
+// than a second undo that may do harm.
+func provesBack(t *Step) bool {
+	return t.Before != nil && t.Before.Exact || !t.Spec.Traits.UndoIdempotent
+}
+
+// isBackAlready reports whether a fresh look has seen the before-image, so that
+// no undo is needed any more.
+func isBackAlready(t *Step) bool {
+	if !t.Settled || !t.Seen.Same(t.Before) {
+		return false
+	}
+	if t.Undos > 0 {
+		return (t.Lost || t.UndoBad) && provesBack(t)
+	}
+	return t.Before.Exact && !t.Spec.Traits.UndoIdempotent
 }
 
 // undo gives the next command of the step whose turn it is.
@@ -81,11 +104,11 @@ func (d *decision) undo(t *Step) {
 		d.record(ripcord.Entry{Kind: ripcord.StepUndone, Step: t.Spec.ID, Verified: true, Reason: "the step changes nothing"})
 	case traits.Reversal.Way == ripcord.WayNone:
 		d.record(ripcord.Entry{Kind: ripcord.StepLeft, Step: t.Spec.ID, Reason: "the step has no way back"})
-	case t.Effect == Undoing:
+	case t.Effect == Undoing && !t.ordered():
 		d.undoing(t)
-	case t.Lost && t.Undos > 0 && t.Before.Exact && t.Seen.Same(t.Before):
-		d.record(ripcord.Entry{Kind: ripcord.StepUndone, Step: t.Spec.ID, Seen: t.Seen, Verified: true, Reason: "the interrupted undo had ended"})
-	case d.waits(t):
+	case isBackAlready(t):
+		d.record(ripcord.Entry{Kind: ripcord.StepUndone, Step: t.Spec.ID, Seen: t.Seen, Verified: true, Reason: "a fresh look saw what was there before"})
+	case !t.ordered() && d.waits(t):
 	case !d.Evidence && !traits.Traffic && d.Failure != nil:
 		d.add(Command{Op: OpEvidence})
 	case t.UndoFailures >= maxUndoFailures:
@@ -105,7 +128,7 @@ func (d *decision) undoing(t *Step) {
 	case t.Unknowns >= maxUnknowns:
 		d.hold(t, unproved(t), "the interrupted undo's check cannot tell what is there")
 	default:
-		d.add(Command{Op: OpSettle, Step: t.Spec.ID})
+		d.settle(t, false)
 	}
 }
 
@@ -119,10 +142,11 @@ func (d *decision) asksBack(t *Step) bool {
 	return true
 }
 
-// discardAll drops what Prepare made, once nothing needs it any more.
+// discardAll drops what Prepare made, once nothing needs it any more: it stays
+// where nothing could prove that the step is back.
 func (d *decision) discardAll() bool {
 	for _, t := range d.steps() {
-		if t.Made && !t.Discarded && !t.Left && (t.isBack() || !t.Started) {
+		if t.Made && !t.Discarded && !t.Left && (t.State == ripcord.StepIsUndone || !t.Started) {
 			d.add(Command{Op: OpDiscard, Step: t.Spec.ID})
 			return true
 		}

@@ -18,6 +18,9 @@ func (d *decision) controls() bool {
 	case ripcord.VerbAbort, ripcord.VerbRollback:
 		return d.wantsBack(r)
 	case ripcord.VerbClose:
+		if d.stopAll() {
+			return true
+		}
 		e.Kind = ripcord.RunClosed
 	case ripcord.VerbHold:
 		e.Kind, e.Request = ripcord.RunHeld, r
@@ -35,6 +38,9 @@ func (d *decision) controls() bool {
 	case ripcord.VerbReject:
 		e.Kind, e.Failure = ripcord.StepFailed, &ripcord.Failure{
 			Class: ripcord.FailedTarget, Summary: fmt.Sprintf("%s said no to step %s: %s", r.Who, r.Step, r.Reason), Final: true,
+		}
+		if d.Back { // going back without the step is another person's word: skip
+			e.Kind, e.Failure, e.Reason = ripcord.RunHeld, nil, fmt.Sprintf("%s said no to the undo of step %s: %s", r.Who, r.Step, r.Reason)
 		}
 	default:
 		return false
@@ -115,7 +121,7 @@ func (s *State) skipTarget(r *ripcord.Request) *Step {
 func (d *decision) held() {
 	h := d.Hold
 	if h.Stop {
-		d.cancelAll(Applying)
+		d.stopAll()
 	}
 	if h.Until.IsZero() {
 		return
@@ -131,10 +137,16 @@ func (d *decision) held() {
 
 // Refuse says why a request can have no effect now; empty when it can.
 func (s *State) Refuse(r ripcord.Request) string {
+	if s.Want != "" && (s.Want != ripcord.VerbRollback || r.Verb != ripcord.VerbAbort) {
+		return fmt.Sprintf("%s was asked for before and comes first", s.Want)
+	}
 	switch r.Verb {
 	case ripcord.VerbAbort, ripcord.VerbRollback:
 		if s.Committed {
 			return "the release is committed; `ripcord rollback` takes it back in a new run"
+		}
+		if s.Back && s.Hold == nil && !s.Paused {
+			return "the run is going back already"
 		}
 	case ripcord.VerbPause:
 		if s.Paused || s.Hold != nil || s.Committed {
@@ -164,10 +176,19 @@ func (s *State) refuseSkip(r ripcord.Request) string {
 	if s.Hold == nil {
 		return fmt.Sprintf("skip needs a held run; this one is %s", s.State)
 	}
-	if s.skipTarget(&r) == nil {
+	t := s.skipTarget(&r)
+	switch {
+	case t == nil && r.Step == "":
+		return "the hold concerns no step; name the one to skip"
+	case t == nil:
 		return fmt.Sprintf("there is no step %q to skip", r.Step)
+	case t.Effect != NoEffect && !(t.Interrupted && t.Unknowns > 0):
+		return fmt.Sprintf("step %q is still in progress", t.Spec.ID)
+	case s.Back && !t.executed():
+		return fmt.Sprintf("step %q has nothing to take back", t.Spec.ID)
+	default:
+		return ""
 	}
-	return ""
 }
 
 func (s *State) refuseAnswer(r ripcord.Request) string {
@@ -175,7 +196,11 @@ func (s *State) refuseAnswer(r ripcord.Request) string {
 	switch {
 	case t == nil:
 		return fmt.Sprintf("there is no step %q", r.Step)
-	case s.Back && (t.AskedBack && !t.ApprovedBack) || !s.Back && t.Asked && !t.Approved:
+	case s.Hold != nil && r.Verb == ripcord.VerbReject:
+		return "the run is held already"
+	case s.Back && t.AskedBack && !t.ApprovedBack && t.executed():
+		return ""
+	case !s.Back && t.Asked && !t.Approved && !t.passed():
 		return ""
 	default:
 		return fmt.Sprintf("step %q asks nothing now", r.Step)

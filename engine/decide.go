@@ -87,16 +87,17 @@ func (s *State) Decide(now time.Time) Decision {
 	case d.controls():
 	case s.Committed:
 		d.finish()
+	case s.Hold != nil:
+		d.held()
+	case s.Back:
+		d.back()
+	case s.Paused && !s.Started: // not even the beginning begins
 	case !s.Bundled:
 		d.add(Command{Op: OpBundle})
 	case !s.Started:
 		d.record(ripcord.Entry{Kind: ripcord.RunStarted})
-	case s.Hold != nil:
-		d.held()
-	case s.unwinds() && !s.Back:
+	case s.unwinds():
 		d.record(ripcord.Entry{Kind: ripcord.RunRollingBack, Reason: fmt.Sprintf("taking back release %s", s.Plan.Reverts[0])})
-	case s.Back:
-		d.back()
 	default:
 		d.forward()
 	}
@@ -173,6 +174,32 @@ func (d *decision) cancelAll(effect Effect) bool {
 		d.add(Command{Op: OpCancel, Step: t.Spec.ID})
 	}
 	return going
+}
+
+// stopAll stops what is in progress, also what a dead executor has left, and
+// reports whether that is still going on.
+func (d *decision) stopAll() bool {
+	going := d.cancelAll(Applying)
+	going = d.cancelAll(Preparing) || going
+	for _, t := range d.steps() {
+		switch {
+		case t.Effect == Undoing && !t.Interrupted:
+			going = true // an undo is let end
+		case t.Interrupted && t.Effect != Preparing && t.Unknowns == 0:
+			d.settle(t, true)
+			going = true
+		}
+	}
+	return going
+}
+
+// settle finds out how an interrupted effect ended.
+func (d *decision) settle(t *Step, stop bool) {
+	number := t.Attempts
+	if t.Effect == Undoing {
+		number = t.Undos
+	}
+	d.add(Command{Op: OpSettle, Step: t.Spec.ID, Attempt: number, Stop: stop})
 }
 
 func (d *decision) hold(t *Step, f *ripcord.Failure, reason string) {

@@ -99,7 +99,7 @@ func (d *decision) ready(t *Step) bool {
 // but may look.
 func (d *decision) settleInterrupted() {
 	for _, t := range d.steps() {
-		if t.Interrupted && t.Effect == Applying && !d.waits(t) {
+		if t.Interrupted && t.Effect == Applying && !t.ordered() && !d.waits(t) {
 			d.interrupted(t)
 			if d.recording() {
 				return
@@ -115,9 +115,9 @@ func (d *decision) advance(t *Step) bool {
 	case t.Spec.Skip != "" && !t.Started:
 		d.record(ripcord.Entry{Kind: ripcord.StepSkipped, Step: t.Spec.ID, Reason: t.Spec.Skip})
 		return false
-	case d.waits(t):
+	case !t.ordered() && d.waits(t):
 		return false
-	case t.Interrupted && t.Effect == Applying:
+	case t.Interrupted && t.Effect == Applying && !t.ordered():
 		d.interrupted(t)
 	case t.Lost:
 		d.lost(t)
@@ -147,7 +147,7 @@ func (d *decision) interrupted(t *Step) {
 		d.hold(t, unproved(t), "the interrupted step's check cannot tell what happened")
 		return
 	}
-	d.add(Command{Op: OpSettle, Step: t.Spec.ID})
+	d.settle(t, false)
 }
 
 // lost goes on with a step whose interrupted Apply has no provable result.
@@ -203,7 +203,8 @@ func (d *decision) asks(t *Step) bool {
 	return true
 }
 
-// finish decides after the commit: only forward, whatever fails.
+// finish decides after the commit: only forward, whatever fails. What Prepare
+// made goes last: no way back is left that needs it.
 func (d *decision) finish() {
 	var cleanup []ripcord.StepID
 	for _, t := range slices.Backward(d.steps()) {
@@ -218,6 +219,16 @@ func (d *decision) finish() {
 			d.add(Command{Op: OpFinish, Step: t.Spec.ID})
 		}
 		return
+	}
+	for _, t := range slices.Backward(d.steps()) {
+		switch {
+		case !t.Made || d.unwinds():
+		case !t.Discarded:
+			d.add(Command{Op: OpDiscard, Step: t.Spec.ID})
+			return
+		case t.Undiscarded && !slices.Contains(cleanup, t.Spec.ID):
+			cleanup = append(cleanup, t.Spec.ID)
+		}
 	}
 	d.record(ripcord.Entry{Kind: ripcord.RunSucceeded, Cleanup: cleanup})
 }

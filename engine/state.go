@@ -47,10 +47,13 @@ type Step struct {
 	RetryAt                time.Time
 	Failure                *ripcord.Failure
 	// Made says that Prepare began, so that there may be something to discard.
-	Made, Prepared, Discarded bool
+	// Undiscarded says that it could not be discarded.
+	Made, Prepared, Discarded, Undiscarded bool
 	// Settled says that a Check followed the end of the effect on the way back.
 	Settled bool
-	// Forced says that a person ordered the undo of a step without proof.
+	// UndoBad says that the newest undo has failed.
+	UndoBad bool
+	// Forced says that a person ordered to go on with the step without proof.
 	Forced bool
 	// Left says that going back leaves the step as it is.
 	Left                       bool
@@ -108,7 +111,12 @@ type State struct {
 	LastRequest int64
 	Last        ripcord.Entry
 	seq         uint64
+	handled     map[int64]bool
 }
+
+// Handled reports whether a request has become a control. Requests are handled
+// by strength, so one that is older than LastRequest may still wait.
+func (s *State) Handled(id int64) bool { return s.handled[id] }
 
 // Fold returns the state that the entries lead to. A rollback run's entries
 // follow those of the release that it takes back.
@@ -184,6 +192,9 @@ func (s *State) applyRun(e ripcord.Entry) {
 		}
 		s.fail(e)
 		s.clearWant()
+		for _, t := range s.Steps { // pauses of the way forward do not delay the way back
+			t.RetryAt, t.Unknowns = time.Time{}, 0
+		}
 	case ripcord.RunEvidence:
 		s.Evidence, s.EvidenceBlobs = true, e.Blobs
 	case ripcord.RunCommitted:
@@ -217,9 +228,8 @@ func (s *State) hold(e ripcord.Entry) {
 	if e.Until != nil {
 		s.Hold.Until = *e.Until
 	}
-	if !s.Back {
-		s.fail(e)
-	}
+	s.Paused = false
+	s.fail(e)
 	s.clearWant()
 }
 
@@ -238,6 +248,9 @@ func (s *State) release(e ripcord.Entry) {
 // retry forgets the failures that led to a hold.
 func (t *Step) retry(back, named bool) {
 	t.RetryAt, t.Unknowns = time.Time{}, 0
+	if !t.Approved {
+		t.Asked, t.AskUntil = false, time.Time{}
+	}
 	if back {
 		t.UndoFailures = 0
 		t.Forced = t.Forced || named
@@ -258,6 +271,10 @@ func (s *State) control(e ripcord.Entry) {
 		return
 	}
 	s.LastRequest = max(s.LastRequest, r.ID)
+	if s.handled == nil {
+		s.handled = make(map[int64]bool)
+	}
+	s.handled[r.ID] = true
 	if r.Refused != "" {
 		return
 	}
@@ -277,12 +294,12 @@ func (s *State) answer(r *ripcord.Request) {
 	}
 	yes := r.Verb == ripcord.VerbApprove
 	switch {
-	case s.Back:
-		t.ApprovedBack = t.ApprovedBack || yes
+	case s.Back && yes:
+		t.ApprovedBack = true
 	case yes:
 		t.Approved = true
 	default:
-		t.Approved = false
+		t.AskedBack = t.AskedBack && !s.Back // asked anew after the hold
 		s.Want, s.WantBy = ripcord.VerbReject, r
 	}
 }

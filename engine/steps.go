@@ -30,7 +30,7 @@ func (s *State) applyStep(e ripcord.Entry) bool {
 	case ripcord.StepPrepared:
 		t.Effect, t.Interrupted, t.Prepared = NoEffect, false, true
 	case ripcord.StepDiscarded:
-		t.Discarded = true
+		t.Discarded, t.Undiscarded = true, e.Failure != nil
 	case ripcord.StepIntent:
 		t.intent(e, s.seq)
 	case ripcord.StepProgress:
@@ -55,7 +55,7 @@ func (t *Step) applyBack(e ripcord.Entry) bool {
 	switch e.Kind {
 	case ripcord.StepUndoIntent:
 		t.Effect, t.Interrupted, t.State, t.Undos = Undoing, false, ripcord.StepIsUndoing, e.Attempt
-		t.Lost = false
+		t.Lost, t.Settled, t.UndoBad, t.Forced, t.Unknowns, t.RetryAt = false, false, false, false, 0, time.Time{}
 		if t.UndoStartedAt.IsZero() {
 			t.UndoStartedAt = e.At
 		}
@@ -64,7 +64,7 @@ func (t *Step) applyBack(e ripcord.Entry) bool {
 	case ripcord.StepUndoFailed:
 		t.Effect, t.Interrupted = NoEffect, false
 		t.UndoFailures++
-		t.Failure = e.Failure
+		t.Failure, t.UndoBad, t.Lost, t.Settled, t.Unknowns = e.Failure, true, false, false, 0
 		t.RetryAt = deadline(e.Until)
 		t.log(e)
 	case ripcord.StepLeft:
@@ -104,7 +104,7 @@ func (t *Step) begin(effect Effect, at time.Time) {
 
 func (t *Step) intent(e ripcord.Entry, seq uint64) {
 	t.begin(Applying, e.At)
-	t.Attempts, t.RetryAt, t.Lost, t.Settled, t.Forced = e.Attempt, time.Time{}, false, false, false
+	t.Attempts, t.RetryAt, t.Lost, t.Settled, t.Forced, t.Unknowns = e.Attempt, time.Time{}, false, false, false, 0
 	if !t.Started {
 		t.Started, t.Order = true, seq
 	}
@@ -124,18 +124,19 @@ func (t *Step) failed(e ripcord.Entry) {
 	if e.Until != nil {
 		t.State = ripcord.StepIsPending
 	}
-	t.Lost = false
+	t.Lost, t.Unknowns = false, 0
 	t.log(e)
 }
 
 // settled folds a Check that followed an interruption, a cancellation or a
-// failure. An unknown one leaves the interruption as it is, to be asked again.
+// failure. An unknown one leaves the interruption as it is, to be asked again;
+// so does one that could not be made, also where there is no Check.
 func (t *Step) settled(e ripcord.Entry, back bool) {
 	t.Seen = e.Seen
 	if t.Interrupted {
 		t.Lost = true
 	}
-	if e.Seen.Presence == ripcord.Unknown && t.Spec.Traits.Checkable {
+	if e.Seen.Presence == ripcord.Unknown && (t.Spec.Traits.Checkable || e.Until != nil) {
 		t.Unknowns++
 		t.RetryAt = deadline(e.Until)
 		return
@@ -159,6 +160,12 @@ func (t *Step) log(e ripcord.Entry) {
 	if ref, ok := e.Blobs["log"]; ok {
 		t.Logs = append(t.Logs, ref)
 	}
+}
+
+// ordered reports whether a person has ordered to go on although a look that
+// was made since saw nothing. The look has proved that no orphan is left.
+func (t *Step) ordered() bool {
+	return t.Forced && t.Unknowns > 0 && (t.Effect == NoEffect || t.Interrupted)
 }
 
 // executed reports whether going back concerns the step.
