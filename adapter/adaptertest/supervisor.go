@@ -37,7 +37,8 @@ func NewSupervisor(logs string, now func() time.Time) *Supervisor {
 	return &Supervisor{logs: logs, now: now, instances: make(map[string]*instance)}
 }
 
-// Start runs the instance unless it runs already with the same spec.
+// Start runs the instance unless it runs already with the same spec. One that is
+// wanted with another spec is refused with CodeRefused.
 func (s *Supervisor) Start(ctx context.Context, i ripcord.Instance) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -46,7 +47,10 @@ func (s *Supervisor) Start(ctx context.Context, i ripcord.Instance) error {
 	old := s.instances[i.ID]
 	s.mu.Unlock()
 	if old != nil {
-		if old.alive() && reflect.DeepEqual(old.spec, i) {
+		if !reflect.DeepEqual(old.spec, i) {
+			return ripcord.Errorf(ripcord.CodeRefused, "instance %s is there already with another spec", i.ID).WithFix("stop it first")
+		}
+		if old.alive() {
 			return nil
 		}
 		if err := s.Stop(ctx, i.ID); err != nil {

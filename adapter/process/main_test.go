@@ -9,11 +9,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ripcord-dev/ripcord/shim"
 )
 
 // The test binary plays the service: with "__web" it serves HTTP on the address
 // that follows.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "__shim" {
+		os.Exit(shim.Main(os.Args[2], time.Now))
+	}
 	if len(os.Args) > 2 && os.Args[1] == "__web" {
 		os.Exit(web(os.Args[2]))
 	}

@@ -148,7 +148,14 @@ func TestNeverHealthy(t *testing.T) {
 				defer cancel()
 			}
 			journal := journalOf(t, scope, step)
-			got := failure(t, step.Apply(ctx, journal.Attempt(1)))
+			err := step.Apply(ctx, journal.Attempt(1))
+			if test.timeout > 0 && errors.Is(err, context.DeadlineExceeded) {
+				return // the time was over before all instances were ordered
+			}
+			got := failure(t, err)
+			if test.timeout > 0 && strings.Contains(got.Summary, "before the attempt's time was over") {
+				return // on a busy machine perhaps before the first probe
+			}
 			if got.Class != ripcord.FailedHealth || !strings.Contains(got.Summary, "/healthz answered 500") || len(got.Lines) == 0 {
 				t.Errorf("%s: %s %q", got.Class, got.Summary, got.Lines)
 			}
@@ -249,6 +256,24 @@ func TestLeftInstances(t *testing.T) {
 	}
 	if diff := cmp.Diff(second, third); diff != "" {
 		t.Errorf("healthy instances are not kept (-before +after):\n%s", diff)
+	}
+}
+
+// Another executor with another environment takes its predecessor's instances
+// over.
+func TestOtherEnvironment(t *testing.T) {
+	t.Parallel()
+	scope := newScope(t)
+	step := open(t, scope, settings)
+	journal := journalOf(t, scope, step)
+	must(t, step.Apply(t.Context(), journal.Attempt(1)))
+	environ := func() []string { return append(os.Environ(), "TZ=Europe/Paris") }
+	other, err := process.New(environ).Open(t.Context(), specOf(settings), scope)
+	must(t, err)
+	must(t, other.Apply(t.Context(), journal.Attempt(2)))
+	seen, err := other.Check(t.Context())
+	if err != nil || seen.Presence != ripcord.Present {
+		t.Errorf("%+v %v", seen, err)
 	}
 }
 

@@ -60,7 +60,15 @@ func (w *watch) order(ctx context.Context, i *starting) error {
 	if err != nil {
 		return err
 	}
-	if err := w.step.scope.Supervisor.Start(ctx, instance); err != nil {
+	err = w.step.scope.Supervisor.Start(ctx, instance)
+	if ripcord.CodeOf(err) == ripcord.CodeRefused { // ours, but from an attempt with another environment
+		if err := w.step.scope.Supervisor.Stop(ctx, instance.ID); err != nil {
+			return fmt.Errorf("stop %s: %w", instance.ID, err)
+		}
+		i.restarts = 0
+		err = w.step.scope.Supervisor.Start(ctx, instance)
+	}
+	if err != nil {
 		if failure, ok := errors.AsType[*ripcord.Failure](err); ok {
 			return failure
 		}
@@ -93,7 +101,7 @@ func (w *watch) wait(ctx context.Context) error {
 		select {
 		case <-pause.C:
 		case <-limit.C:
-			return w.late(ctx)
+			return w.late(ctx, "within "+w.step.settings.Health.StartTimeout.String())
 		case <-ctx.Done():
 			return w.stopped(ctx)
 		}
@@ -104,7 +112,7 @@ func (w *watch) wait(ctx context.Context) error {
 // the instances' health is what there is to say.
 func (w *watch) stopped(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return w.late(context.WithoutCancel(ctx))
+		return w.late(context.WithoutCancel(ctx), "before the attempt's time was over")
 	}
 	return ctx.Err()
 }
@@ -202,18 +210,21 @@ func (w *watch) move(ctx context.Context, i *starting) error {
 }
 
 // late is the failure of instances that run but did not become healthy in time.
-func (w *watch) late(ctx context.Context) error {
+func (w *watch) late(ctx context.Context, when string) error {
 	for _, i := range w.instances {
 		if i.good >= w.step.settings.Health.Successes {
 			continue
 		}
 		why := "it answers, but not often enough in a row"
-		if i.last != nil {
+		switch {
+		case i.last != nil:
 			why = i.last.Error()
+		case i.good == 0:
+			why = "it was not asked yet"
 		}
 		return &ripcord.Failure{
 			Class: ripcord.FailedHealth, Lines: w.tail(ctx, i),
-			Summary: fmt.Sprintf("%s instance %d was not healthy within %s: %s", w.step.settings.Service, i.number, w.step.settings.Health.StartTimeout, why),
+			Summary: fmt.Sprintf("%s instance %d was not healthy %s: %s", w.step.settings.Service, i.number, when, why),
 		}
 	}
 	return &ripcord.Failure{
