@@ -142,11 +142,9 @@ func (t *transaction) setGood(ctx context.Context, r run, e *ripcord.Entry) erro
 	case e.Kind != ripcord.RunCommitted:
 		return nil
 	case e.LastGood != "":
-		return t.execText(ctx, "REPLACE INTO last_good (application, environment, run) VALUES (?, ?, ?)",
-			r.summary.Application, r.summary.Environment, string(e.LastGood))
+		return t.exec(ctx, t.putGood, r.summary.Application, r.summary.Environment, string(e.LastGood))
 	case r.summary.Purpose == ripcord.PurposeRollback:
-		return t.execText(ctx, "DELETE FROM last_good WHERE application = ? AND environment = ?",
-			r.summary.Application, r.summary.Environment)
+		return t.exec(ctx, t.dropGood, r.summary.Application, r.summary.Environment)
 	default:
 		return nil
 	}

@@ -43,8 +43,7 @@ func (t *transaction) plan(ctx context.Context, planned ripcord.Entry, lease rip
 		return err
 	}
 	t.writes++
-	result, err := t.conn.ExecContext(ctx, "INSERT INTO runs (id, application, environment, fence, summary) VALUES (?, ?, ?, 1, '')",
-		string(planned.Run), planned.Plan.Application, planned.Plan.Environment)
+	result, err := t.insertRun.ExecContext(ctx, string(planned.Run), planned.Plan.Application, planned.Plan.Environment)
 	if err != nil {
 		return err
 	}
@@ -60,8 +59,7 @@ func (t *transaction) plan(ctx context.Context, planned ripcord.Entry, lease rip
 // free refuses an environment that belongs to an unfinished run.
 func (t *transaction) free(ctx context.Context, p *ripcord.Plan, now time.Time) error {
 	var id string
-	err := t.conn.QueryRowContext(ctx, "SELECT id FROM runs WHERE application = ? AND environment = ? AND ended = 0",
-		p.Application, p.Environment).Scan(&id)
+	err := t.selectOwner.QueryRowContext(ctx, p.Application, p.Environment).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

@@ -1,10 +1,14 @@
 package sqlite
 
 import (
+	"encoding/json"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ripcord-dev/ripcord"
 )
 
 func TestNetworkFileSystems(t *testing.T) {
@@ -21,6 +25,33 @@ func TestNetworkFileSystems(t *testing.T) {
 		if got := networkName(magic); (got != "") != refused {
 			t.Errorf("%#x: %q, refused should be %v", magic, got, refused)
 		}
+	}
+}
+
+// The line must be what marshalling the sealed entry gives: readers elsewhere
+// recompute the hash with ripcord.Seal.
+func TestSealIsRipcords(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("here", 3600))
+	for _, e := range []ripcord.Entry{
+		{Run: "r", At: at, Kind: ripcord.RunStarted},
+		{Run: "<r>", At: at, Kind: ripcord.StepIntent, Reason: `","hash":"x"}`, Cleanup: []ripcord.StepID{"a"}, Data: []byte(` { "a" : 1 } `)},
+	} {
+		want, err := ripcord.Seal(e, 7, "before")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, line, err := seal(e, 7, "before")
+		if err != nil || got.Hash != want.Hash || string(line) != string(text) {
+			t.Fatalf("%v\n got %s\nwant %s", err, line, text)
+		}
+	}
+	if _, _, err := seal(ripcord.Entry{Data: []byte("{")}, 1, ""); err == nil {
+		t.Fatal("broken JSON was sealed")
 	}
 }
 

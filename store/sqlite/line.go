@@ -21,14 +21,19 @@ const (
 // ErrHash: a line's bytes are not those that were hashed.
 var ErrHash = errors.New("the entry's hash does not match its content")
 
-// seal numbers and hashes an entry and returns it with its line.
+// seal does what ripcord.Seal does and returns the entry's line as well. The
+// bytes that are hashed are made once: the hash is the last field of an entry.
 func seal(e ripcord.Entry, seq uint64, prev string) (ripcord.Entry, []byte, error) {
-	sealed, err := ripcord.Seal(e, seq, prev)
+	e.Seq, e.Prev, e.Hash = seq, prev, ""
+	e.At = e.At.UTC()
+	line, err := json.Marshal(e)
 	if err != nil {
-		return sealed, nil, err
+		return e, nil, fmt.Errorf("entry %s: %w", e.Kind, err)
 	}
-	line, err := json.Marshal(sealed)
-	return sealed, line, err
+	sum := sha256.Sum256(line)
+	e.Hash = hex.EncodeToString(sum[:])
+	line = append(line[:len(line)-1], hashKey+e.Hash+`"}`...)
+	return e, line, nil
 }
 
 // ParseLine reads one line of a journal, as it is stored and exported, and

@@ -33,7 +33,8 @@ type transaction struct {
 
 	begins, commits, rollbacks, dataVersion            *sql.Stmt
 	selectRun, insertEntry, updateRun, endRun, fenceIt *sql.Stmt
-	putLease, getLease                                 *sql.Stmt
+	putLease, getLease, insertRun, selectOwner         *sql.Stmt
+	putGood, dropGood                                  *sql.Stmt
 }
 
 func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
@@ -43,13 +44,17 @@ func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
 		"COMMIT":              &t.commits,
 		"ROLLBACK":            &t.rollbacks,
 		"PRAGMA data_version": &t.dataVersion,
-		"SELECT n, fence, ended, pruned IS NOT NULL, summary FROM runs WHERE id = ?":       &t.selectRun,
-		"INSERT INTO entries (id, line) VALUES (?, ?)":                                     &t.insertEntry,
-		"UPDATE runs SET summary = ? WHERE n = ?":                                          &t.updateRun,
-		"UPDATE runs SET summary = ?, ended = 1 WHERE n = ?":                               &t.endRun,
-		"UPDATE runs SET fence = ? WHERE n = ?":                                            &t.fenceIt,
-		"REPLACE INTO leases (run, fence, executor, expires, released) VALUES (?,?,?,?,?)": &t.putLease,
-		"SELECT fence, executor, expires, released FROM leases WHERE run = ?":              &t.getLease,
+		"SELECT n, fence, ended, pruned IS NOT NULL, summary FROM runs WHERE id = ?":              &t.selectRun,
+		"INSERT INTO entries (id, line) VALUES (?, ?)":                                            &t.insertEntry,
+		"UPDATE runs SET summary = ? WHERE n = ?":                                                 &t.updateRun,
+		"UPDATE runs SET summary = ?, ended = 1 WHERE n = ?":                                      &t.endRun,
+		"UPDATE runs SET fence = ? WHERE n = ?":                                                   &t.fenceIt,
+		"REPLACE INTO leases (run, fence, executor, expires, released) VALUES (?,?,?,?,?)":        &t.putLease,
+		"SELECT fence, executor, expires, released FROM leases WHERE run = ?":                     &t.getLease,
+		"INSERT INTO runs (id, application, environment, fence, summary) VALUES (?, ?, ?, 1, '')": &t.insertRun,
+		"SELECT id FROM runs WHERE application = ? AND environment = ? AND ended = 0":             &t.selectOwner,
+		"REPLACE INTO last_good (application, environment, run) VALUES (?, ?, ?)":                 &t.putGood,
+		"DELETE FROM last_good WHERE application = ? AND environment = ?":                         &t.dropGood,
 	} {
 		var err error
 		if *into, err = conn.PrepareContext(ctx, text); err != nil {
@@ -62,7 +67,7 @@ func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
 func (t *transaction) close() {
 	for _, s := range []*sql.Stmt{
 		t.begins, t.commits, t.rollbacks, t.dataVersion, t.selectRun, t.insertEntry,
-		t.updateRun, t.endRun, t.fenceIt, t.putLease, t.getLease,
+		t.updateRun, t.endRun, t.fenceIt, t.putLease, t.getLease, t.insertRun, t.selectOwner, t.putGood, t.dropGood,
 	} {
 		if s != nil {
 			_ = s.Close() // it can only repeat the error of its last use
