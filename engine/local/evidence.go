@@ -35,6 +35,9 @@ func (x *Executor) gatherEvidence(ctx context.Context) error {
 			blobs[name] = ref
 		}
 	}
+	if ctx.Err() != nil {
+		return nil // this executor ends; the next one gathers anew
+	}
 	return x.append(ctx, ripcord.Entry{Kind: ripcord.RunEvidence, Blobs: blobs, Reason: strings.Join(gaps, "; ")})
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,9 +79,13 @@ type Executor struct {
 	bundle string
 	active map[ripcord.StepID]*operation
 	err    error
-	renew  time.Time
-	asked  int64
 	stop   context.CancelCauseFunc
+
+	// Those of the loop alone: the newest lease, when it is renewed, and the
+	// newest request that was seen.
+	lease ripcord.Lease
+	renew time.Time
+	asked int64
 }
 
 // operation is a command in progress.
@@ -100,7 +105,7 @@ func New(o Options) *Executor {
 		o.Decide = (*engine.State).Decide
 	}
 	return &Executor{
-		Options: o, run: o.Lease.Run, ready: make(chan struct{}, 1),
+		Options: o, run: o.Lease.Run, lease: o.Lease, ready: make(chan struct{}, 1),
 		active: make(map[ripcord.StepID]*operation),
 	}
 }
@@ -145,7 +150,6 @@ func (x *Executor) load(ctx context.Context) error {
 		return ripcord.Errorf(ripcord.CodeNotFound, "run %s has no entries", x.run)
 	}
 	x.state = engine.Fold(entries)
-	x.asked = x.state.LastRequest
 	return x.unpack(ctx)
 }
 
@@ -192,18 +196,41 @@ func (x *Executor) turn(ctx context.Context) (engine.Decision, error) {
 		return engine.Decision{}, err
 	}
 	for {
-		x.mu.Lock()
-		d := x.Decide(x.state, x.Runtime.Now())
-		x.mu.Unlock()
+		d := x.decide()
 		records := records(d.Commands)
 		if len(records) == 0 {
 			x.start(ctx, d.Commands)
+			return d, nil
+		}
+		if x.endsTooEarly(records) {
 			return d, nil
 		}
 		if err := x.append(ctx, records...); err != nil {
 			return d, err
 		}
 	}
+}
+
+func (x *Executor) decide() engine.Decision {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.Decide(x.state, x.Runtime.Now())
+}
+
+// endsTooEarly reports whether the entries end the run, or commit it, while an
+// operation is in progress, for example a first Check that nobody needs any
+// more. It is cancelled, and the entries follow when it has ended.
+func (x *Executor) endsTooEarly(entries []ripcord.Entry) bool {
+	last := entries[len(entries)-1].Kind
+	if !last.Ends() && last != ripcord.RunCommitted {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, op := range x.active {
+		op.cancel(errCancelled)
+	}
+	return len(x.active) > 0
 }
 
 func records(commands []engine.Command) []ripcord.Entry {
@@ -231,13 +258,15 @@ func (x *Executor) keepLease(ctx context.Context) error {
 	if now.Before(x.renew) {
 		return nil
 	}
-	lease, err := x.Journal.Renew(ctx, x.Lease, x.TTL)
-	if errors.Is(err, ripcord.ErrFenced) || err != nil && now.After(x.Lease.Expires) {
+	lease, err := x.Journal.Renew(ctx, x.lease, x.TTL)
+	if errors.Is(err, ripcord.ErrFenced) || err != nil && !now.Before(x.lease.Expires) {
 		return x.fatal(err)
 	}
 	x.renew = now.Add(x.TTL / 3)
 	if err == nil {
-		x.Lease = lease
+		x.lease = lease
+	} else if x.renew.After(x.lease.Expires) { // nothing may go on beyond the lease
+		x.renew = x.lease.Expires
 	}
 	return nil
 }
@@ -249,10 +278,19 @@ func (x *Executor) takeRequests(ctx context.Context) error {
 	if err != nil {
 		return x.fatal(err)
 	}
+	if len(requests) > 0 { // what a dead executor took comes first
+		if err := x.applyControl(ctx); err != nil {
+			return err
+		}
+	}
 	for _, r := range byStrength(requests) {
 		x.mu.Lock()
+		past := x.state.State.Ended() || x.state.Handled(r.ID)
 		r.Refused = x.state.Refuse(r)
 		x.mu.Unlock()
+		if past {
+			continue
+		}
 		err := x.append(ctx, ripcord.Entry{Kind: ripcord.RunControl, Request: &r, Who: r.Who, Reason: r.Reason})
 		if err != nil {
 			return err
@@ -269,10 +307,7 @@ func (x *Executor) takeRequests(ctx context.Context) error {
 
 // applyControl lets a control take effect before the next one is judged.
 func (x *Executor) applyControl(ctx context.Context) error {
-	x.mu.Lock()
-	d := x.Decide(x.state, x.Runtime.Now())
-	x.mu.Unlock()
-	if entries := records(d.Commands); len(entries) > 0 {
+	if entries := records(x.decide().Commands); len(entries) > 0 && !x.endsTooEarly(entries) {
 		return x.append(ctx, entries...)
 	}
 	return nil
@@ -282,6 +317,24 @@ func (x *Executor) applyControl(ctx context.Context) error {
 func (x *Executor) append(ctx context.Context, entries ...ripcord.Entry) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.appendLocked(ctx, entries...)
+}
+
+// intend makes the intent of c durable if it is still what is to be done: since
+// it was decided, a step may have failed or a person may have stopped the run.
+func (x *Executor) intend(ctx context.Context, c engine.Command, intent ripcord.Entry) (bool, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	wanted := slices.ContainsFunc(x.Decide(x.state, x.Runtime.Now()).Commands, func(other engine.Command) bool {
+		return other.Op == c.Op && other.Step == c.Step && other.Attempt == c.Attempt
+	})
+	if !wanted || ctx.Err() != nil {
+		return false, x.err
+	}
+	return true, x.appendLocked(ctx, intent)
+}
+
+func (x *Executor) appendLocked(ctx context.Context, entries ...ripcord.Entry) error {
 	if x.err != nil {
 		return x.err
 	}

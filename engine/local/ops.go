@@ -31,8 +31,8 @@ func (t *task) check(ctx context.Context) error {
 		return t.append(ctx, ripcord.Entry{Kind: ripcord.StepChecked, Step: t.id, Seen: &ripcord.Sighting{Presence: ripcord.Unknown}})
 	}
 	seen, err := t.look(ctx, step, true)
-	if t.stopped(ctx) {
-		return nil
+	if ctx.Err() != nil {
+		return nil // nobody needs it any more
 	}
 	switch {
 	case err != nil:
@@ -74,7 +74,7 @@ func (t *task) prepare(ctx context.Context) error {
 	if err != nil {
 		return t.fail(ctx, t.failure(ctx, err), t.spec.Retry)
 	}
-	if err := t.append(ctx, ripcord.Entry{Kind: ripcord.StepPreparing, Step: t.id}); err != nil {
+	if wanted, err := t.intend(ctx, t.command, ripcord.Entry{Kind: ripcord.StepPreparing, Step: t.id}); err != nil || !wanted {
 		return err
 	}
 	limited, done := t.limit(ctx)
@@ -101,11 +101,9 @@ func (t *task) apply(ctx context.Context) error {
 	if err != nil {
 		return t.fail(ctx, t.failure(ctx, err), t.spec.Retry)
 	}
-	if ctx.Err() != nil {
-		return nil // cancelled before the effect: no intent, nothing to undo
-	}
-	if err := t.append(ctx, ripcord.Entry{Kind: ripcord.StepIntent, Step: t.id, Attempt: t.command.Attempt}); err != nil {
-		return err
+	intent := ripcord.Entry{Kind: ripcord.StepIntent, Step: t.id, Attempt: t.command.Attempt}
+	if wanted, err := t.intend(ctx, t.command, intent); err != nil || !wanted {
+		return err // without an intent there is nothing to undo
 	}
 	limited, done := t.limit(ctx)
 	defer done()
@@ -143,7 +141,7 @@ func (t *task) observe(ctx context.Context) error {
 	if err != nil {
 		seen = &ripcord.Sighting{Presence: ripcord.Unknown, Detail: err.Error()}
 	}
-	if t.stopped(ctx) {
+	if ctx.Err() != nil {
 		return nil
 	}
 	return t.settled(ctx, seen)

@@ -12,15 +12,19 @@ import (
 // settle finds out how an interrupted effect ended: its own result where the
 // effect outlived its executor, else a Check.
 func (t *task) settle(ctx context.Context) error {
-	step, err := t.open(ctx)
-	if err != nil {
-		return t.settled(ctx, &ripcord.Sighting{Presence: ripcord.Unknown, Detail: err.Error()})
-	}
 	back := t.was.Effect == engine.Undoing
+	step, err := t.open(ctx)
+	var a ripcord.Attempt
+	if err == nil {
+		a, err = t.attempt(ctx, t.command.Attempt, back)
+	}
+	if err != nil {
+		return t.blind(ctx, err)
+	}
 	limited, done := t.limit(ctx)
 	defer done()
-	err = t.resume(limited, step, back)
-	if t.stopped(ctx) {
+	err = t.resume(limited, step, a, back)
+	if t.stopped(ctx) || errors.Is(err, ripcord.ErrLost) && ctx.Err() != nil {
 		return nil
 	}
 	switch {
@@ -36,18 +40,10 @@ func (t *task) settle(ctx context.Context) error {
 }
 
 // resume waits for the effect that a dead executor left; with Stop it stops it.
-func (t *task) resume(ctx context.Context, step ripcord.Step, back bool) error {
+func (t *task) resume(ctx context.Context, step ripcord.Step, a ripcord.Attempt, back bool) error {
 	resumer, ok := step.(ripcord.Resumer)
 	if !ok {
 		return ripcord.ErrLost
-	}
-	number := t.was.Attempts
-	if back {
-		number = t.was.Undos
-	}
-	a, err := t.attempt(ctx, number, back)
-	if err != nil {
-		return err
 	}
 	if t.command.Stop {
 		stopped, stop := context.WithCancel(ctx)
@@ -55,6 +51,18 @@ func (t *task) resume(ctx context.Context, step ripcord.Step, back bool) error {
 		return resumer.Resume(stopped, a, back)
 	}
 	return resumer.Resume(ctx, a, back)
+}
+
+// blind journals that nothing could be found out, not even whether an orphan is
+// left, so that it is tried again and nothing is built on it.
+func (t *task) blind(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the run stops, and the error is only that
+	}
+	return t.append(ctx, ripcord.Entry{
+		Kind: ripcord.StepSettled, Step: t.id, Seen: &ripcord.Sighting{Presence: ripcord.Unknown, Detail: err.Error()},
+		Until: engine.CheckRetryAt(t.was.Unknowns+1, t.now()),
+	})
 }
 
 func (t *task) settleByCheck(ctx context.Context, step ripcord.Step, back bool) error {
@@ -65,7 +73,7 @@ func (t *task) settleByCheck(ctx context.Context, step ripcord.Step, back bool) 
 			return err
 		}
 	}
-	if t.stopped(ctx) {
+	if ctx.Err() != nil {
 		return nil
 	}
 	if back || seen.Presence != ripcord.Present {
@@ -87,8 +95,9 @@ func (t *task) undo(ctx context.Context) error {
 	if err == nil {
 		a, err = t.attempt(ctx, t.command.Attempt, true)
 	}
-	if entryErr := t.append(ctx, ripcord.Entry{Kind: ripcord.StepUndoIntent, Step: t.id, Attempt: t.command.Attempt}); entryErr != nil {
-		return entryErr
+	intent := ripcord.Entry{Kind: ripcord.StepUndoIntent, Step: t.id, Attempt: t.command.Attempt}
+	if wanted, intentErr := t.intend(ctx, t.command, intent); intentErr != nil || !wanted {
+		return intentErr
 	}
 	limited, done := t.limit(ctx)
 	defer done()

@@ -48,7 +48,10 @@ func (x *Executor) cancel(step ripcord.StepID) {
 func (x *Executor) begin(ctx context.Context, c engine.Command, back bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.active[c.Step] != nil {
+	if op := x.active[c.Step]; op != nil {
+		if c.Stop && !op.command.Stop {
+			op.cancel(errCancelled) // what was awaited is to be stopped now
+		}
 		return
 	}
 	for _, op := range x.active {
@@ -124,11 +127,23 @@ func (x *Executor) makeBundle(ctx context.Context) error {
 	if x.Bundle != nil {
 		var err error
 		if blobs, err = x.Bundle(ctx, x.state.Plan); err != nil {
-			return err
+			return x.unbundled(ctx, err)
 		}
 	}
 	if err := x.append(ctx, ripcord.Entry{Kind: ripcord.RunBundled, Blobs: blobs}); err != nil {
 		return err
 	}
 	return x.unpack(ctx)
+}
+
+// unbundled ends a run whose bundle cannot be captured: without a way back it
+// must not begin, and nothing was changed yet.
+func (x *Executor) unbundled(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the run stops, and the error is only that
+	}
+	return x.append(ctx, ripcord.Entry{
+		Kind: ripcord.RunRollingBack, Reason: "what the way back needs could not be captured, so the release does not begin",
+		Failure: &ripcord.Failure{Class: ripcord.FailedInternal, Summary: err.Error()},
+	})
 }
