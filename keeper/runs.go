@@ -232,11 +232,7 @@ func executors(state string, proc procfs.FS) ([]executor, error) {
 // environment is our own without the marks of a command or an executor that we
 // may have been started from: what we start does not end with it.
 func environment() []string {
-	var env []string
-	for _, entry := range os.Environ() {
-		if !strings.HasPrefix(entry, shim.Environment+"=") && !strings.HasPrefix(entry, executorEnvironment+"=") {
-			env = append(env, entry)
-		}
-	}
-	return env
+	return slices.DeleteFunc(shim.Unmarked(os.Environ()), func(entry string) bool {
+		return strings.HasPrefix(entry, executorEnvironment+"=")
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func (p *place) unfinished(run string) {
@@ -48,4 +49,47 @@ func TestRunsAreCarriedOnOnceOverTheKeepersDeath(t *testing.T) {
 		info, err := Status(p.dir)
 		return err == nil && !slices.Contains(info.Runs, "run-1")
 	})
+}
+
+func TestAKeeperThatCannotBeginIsReported(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	err := Ensure(t.Context(), dir, "/bin/false")
+	if err == nil || !strings.Contains(err.Error(), "the keeper ended at once") {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "say"), []byte("#!/bin/sh\necho no such option >&2; exit 2\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Ensure(t.Context(), dir, filepath.Join(dir, "say")); err == nil || !strings.Contains(err.Error(), "no such option") {
+		t.Fatal(err)
+	}
+}
+
+func TestWorkThatComesWhileTheKeeperResignsKeepsIt(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	lock, err := takeLock(t.Context(), p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Dir: p.dir, Self: p.self, Blobs: blobs(p.dir), Now: time.Now}.withDefaults()
+	k := &keeper{Options: o, lock: lock, done: make(chan func())}
+	if !k.resign(t.Context()) {
+		t.Fatal("it stays without work")
+	}
+	if k.lock, err = takeLock(t.Context(), p.dir); err != nil {
+		t.Fatal(err)
+	}
+	p.start(script("a", serve))
+	if k.resign(t.Context()) {
+		t.Fatal("it goes in spite of work")
+	}
+	if held, err := locked(p.dir); err != nil || !held {
+		t.Fatalf("it has lost its lock: %v", err)
+	}
+	// It does so in the name of the test's own process, which Stop must not end.
+	if err := k.lock.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -240,3 +240,15 @@ func TestAnInstanceTakesItsChildrenAlong(t *testing.T) {
 		t.Fatalf("left %+v", left)
 	}
 }
+
+func TestABuildServersMarksDoNotReachCommands(t *testing.T) {
+	t.Parallel()
+	r := runner(t)
+	c := sh("k", `echo "${RUNNER_TRACKING_ID-}${VSTS_PROCESS_LOOKUP_ID-}${JENKINS_NODE_COOKIE-}$OTHER $RIPCORD_SHIM"`)
+	c.Env = append(c.Env, "RUNNER_TRACKING_ID=a", "VSTS_PROCESS_LOOKUP_ID=b", "JENKINS_NODE_COOKIE=c", "OTHER=d", "RIPCORD_SHIM=e")
+	var out bytes.Buffer
+	c.Output = &out
+	if exit, err := r.Run(t.Context(), c); err != nil || exit.Code != 0 || out.String() != "d "+folderOf(r.root, "k")+"\n" {
+		t.Fatalf("%+v %v %q", exit, err, &out)
+	}
+}

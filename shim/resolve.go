@@ -139,11 +139,25 @@ func replace(env []string, name, from, to string) []string {
 
 // withMark puts the folder into the environment, by which orphans are found.
 func withMark(env []string, dir string) []string {
+	return append(Unmarked(env), Environment+"="+dir)
+}
+
+// Unmarked returns the environment without the marks by which others find and
+// end what was started from them: our own, and those of build servers, which at
+// a job's end kill every process that carries the job's mark. What a run starts
+// outlives the job that started the run.
+func Unmarked(env []string) []string {
+	marks := []string{
+		Environment,
+		"RUNNER_TRACKING_ID",                                                   // GitHub Actions
+		"VSTS_PROCESS_LOOKUP_ID",                                               // Azure Pipelines
+		"JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE", "HUDSON_SERVER_COOKIE", // Jenkins
+	}
 	out := make([]string, 0, len(env)+1)
 	for _, entry := range env {
-		if !strings.HasPrefix(entry, Environment+"=") {
+		if name, _, _ := strings.Cut(entry, "="); !slices.Contains(marks, name) {
 			out = append(out, entry)
 		}
 	}
-	return append(out, Environment+"="+dir)
+	return out
 }

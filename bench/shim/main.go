@@ -72,7 +72,7 @@ func command(key string, args ...string) ripcord.Command {
 	return ripcord.Command{Key: key, Args: args, Dir: "/", Grace: time.Second}
 }
 
-// memory returns the resident and the private memory, in bytes, of a shim whose
+// memory returns the resident and the written (unshared) memory, in bytes, of a shim whose
 // command sleeps.
 func memory(ctx context.Context, runner *shim.Runner) (resident, private int64, err error) {
 	ctx, stop := context.WithCancel(ctx)
@@ -113,7 +113,7 @@ func rollup(pid int) (resident, private int64, err error) {
 		case err != nil:
 		case fields[0] == "Rss:":
 			resident = size << 10
-		case strings.HasPrefix(fields[0], "Private_"):
+		case fields[0] == "Private_Dirty:":
 			private += size << 10
 		}
 	}
