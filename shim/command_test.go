@@ -2,9 +2,11 @@ package shim
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -250,5 +252,20 @@ func TestABuildServersMarksDoNotReachCommands(t *testing.T) {
 	c.Output = &out
 	if exit, err := r.Run(t.Context(), c); err != nil || exit.Code != 0 || out.String() != "d "+folderOf(r.root, "k")+"\n" {
 		t.Fatalf("%+v %v %q", exit, err, &out)
+	}
+}
+
+func TestCommandsDoNotInheritIgnoredSignals(t *testing.T) {
+	t.Parallel()
+	r := runner(t)
+	c := sh("k", "grep SigIgn /proc/self/status")
+	text, err := json.Marshal(map[string]any{"Root": r.root, "Command": c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `trap "" HUP INT QUIT TERM; exec "$0" __executor "$1"`, r.self, string(text))
+	out, err := cmd.Output()
+	if want := "SigIgn:\t0000000000000000\n"; err != nil || string(out) != want {
+		t.Fatalf("%q %v, want %q", out, err, want)
 	}
 }
