@@ -3,6 +3,7 @@ package ripcord
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -24,6 +25,10 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &seconds); err != nil {
 		return fmt.Errorf("duration in seconds: %w", err)
 	}
-	*d = Duration(seconds * float64(time.Second))
+	nanoseconds := math.Round(seconds * float64(time.Second)) // truncated, 8.2 would shrink with each trip
+	if math.Abs(nanoseconds) >= math.MaxInt64 {
+		return fmt.Errorf("duration in seconds: %v is out of range", seconds)
+	}
+	*d = Duration(nanoseconds)
 	return nil
 }
