@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// counts are those of one worker.
+type counts struct {
+	sent, posts int
+	took        []time.Duration
+	failed      map[string]int
+	failedPosts int
+	versions    map[string]int
+	// examples are the first failure of each kind.
+	examples map[string]string
+}
+
+func newCounts() *counts {
+	return &counts{failed: map[string]int{}, versions: map[string]int{}, examples: map[string]string{}}
+}
+
+func (c *counts) ok(version string, took time.Duration) {
+	c.took = append(c.took, took)
+	c.versions[version]++
+}
+
+func (c *counts) fail(kind string, d due, detail string) {
+	c.failed[kind]++
+	method := "GET"
+	if d.post {
+		c.failedPosts++
+		method = "POST"
+	}
+	if c.examples[kind] == "" {
+		c.examples[kind] = fmt.Sprintf("%s due %s: %s", method, d.at.UTC().Format("15:04:05.000"), detail)
+	}
+}
+
+func (c *counts) add(o *counts) {
+	c.sent += o.sent
+	c.posts += o.posts
+	c.failedPosts += o.failedPosts
+	c.took = append(c.took, o.took...)
+	for kind, n := range o.failed {
+		c.failed[kind] += n
+	}
+	for version, n := range o.versions {
+		c.versions[version] += n
+	}
+	for kind, text := range o.examples {
+		if c.examples[kind] == "" {
+			c.examples[kind] = text
+		}
+	}
+}
+
+// report is what is printed.
+type report struct {
+	Seconds  float64 `json:"seconds"`
+	Sent     int     `json:"sent"`
+	OK       int     `json:"ok"`
+	Failed   int     `json:"failed"`
+	Posts    int     `json:"posts"`
+	BadPosts int     `json:"failed_posts"`
+	// Kinds are the failures by kind: dial, lost, timeout, broken, queue, status_500.
+	Kinds map[string]int `json:"failed_by_kind"`
+	// The latencies are in milliseconds, from when a request was due.
+	P50 float64 `json:"p50_ms"`
+	P99 float64 `json:"p99_ms"`
+	Max float64 `json:"max_ms"`
+	// Versions are good answers by the version that gave them; "" said none.
+	Versions map[string]int `json:"versions"`
+	// Examples are one failure of each kind.
+	Examples map[string]string `json:"examples,omitempty"`
+}
+
+func (c *counts) report(took time.Duration) report {
+	slices.Sort(c.took)
+	r := report{
+		Seconds: took.Seconds(), Sent: c.sent, OK: len(c.took), Posts: c.posts, BadPosts: c.failedPosts,
+		Kinds: map[string]int{}, Versions: c.versions, Examples: c.examples,
+		P50: c.quantile(0.5), P99: c.quantile(0.99), Max: c.quantile(1),
+	}
+	for kind, n := range c.failed {
+		if n > 0 {
+			r.Kinds[kind] = n
+			r.Failed += n
+		}
+	}
+	return r
+}
+
+func (c *counts) quantile(q float64) float64 {
+	if len(c.took) == 0 {
+		return 0
+	}
+	at := min(int(q*float64(len(c.took))), len(c.took)-1)
+	return float64(c.took[at].Microseconds()) / 1000
+}

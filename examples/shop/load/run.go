@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// due is one request to send.
+type due struct {
+	at   time.Time
+	post bool
+}
+
+// run sends until the time is over and waits for the last answers.
+func run(ctx context.Context, set settings) report {
+	if set.length > 0 {
+		limited, cancel := context.WithTimeout(ctx, set.length)
+		defer cancel()
+		ctx = limited
+	}
+	// Room for a minute of requests that nobody could send: they stay due.
+	queue := make(chan due, int(set.rate*60)+set.connections)
+	workers := make([]*worker, set.connections)
+	var all sync.WaitGroup
+	started := time.Now()
+	for i := range workers {
+		workers[i] = &worker{set: set, counts: newCounts()}
+		all.Go(func() { workers[i].work(queue) })
+	}
+	missed := schedule(ctx, set, started, queue)
+	close(queue)
+	all.Wait()
+	total := newCounts()
+	total.failed[kindQueue] = missed
+	total.sent += missed
+	for _, w := range workers {
+		total.add(w.counts)
+	}
+	return total.report(time.Since(started))
+}
+
+// schedule hands out requests when they are due. It returns how many found the
+// queue full: they count as failed.
+func schedule(ctx context.Context, set settings, started time.Time, queue chan<- due) (missed int) {
+	interval := time.Duration(float64(time.Second) / set.rate)
+	for n := 0; ; n++ {
+		at := started.Add(time.Duration(n) * interval)
+		if wait := time.Until(at); wait > 0 {
+			timer := time.NewTimer(wait)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return missed
+			case <-timer.C:
+			}
+		} else if ctx.Err() != nil {
+			return missed
+		}
+		select {
+		case queue <- due{at: at, post: rand.Float64() < set.posts}: //nolint:gosec // G404: no secret
+		default:
+			missed++
+		}
+	}
+}
