@@ -74,7 +74,7 @@ func needsLook(t *Step) bool {
 	if t.Undos > 0 {
 		return t.UndoBad && provesBack(t)
 	}
-	return t.State == ripcord.StepIsFailed || t.State == ripcord.StepIsPending || t.Lost
+	return t.Lost || t.State == ripcord.StepIsFailed || t.State == ripcord.StepIsPending || t.State == ripcord.StepIsSkipped
 }
 
 // provesBack reports whether a look at what was there before is proof enough

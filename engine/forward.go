@@ -20,7 +20,7 @@ func (d *decision) forward() {
 	}
 	busy, open := 0, false
 	for _, t := range d.steps() {
-		if t.Effect != NoEffect && !t.Interrupted {
+		if t.Effect != NoEffect { // an orphan takes up its place as well
 			busy++
 		}
 	}
@@ -32,10 +32,10 @@ func (d *decision) forward() {
 		if !d.ready(t) || t.Effect != NoEffect && !t.Interrupted {
 			continue
 		}
-		if busy >= max(d.Plan.Parallel, 1) {
-			break
+		if t.Effect == NoEffect && busy >= max(d.Plan.Parallel, 1) {
+			continue
 		}
-		if d.advance(t) {
+		if d.advance(t) && t.Effect == NoEffect {
 			busy++
 		}
 		if d.recording() {
