@@ -33,7 +33,7 @@ func (j *judge) undoIntent(p *process, b *book, e *ripcord.Entry) {
 	if b.undone || b.left {
 		j.violate("only executed", "undo of %s, which is back already", id)
 	}
-	if b.open {
+	if b.open && (!b.lost || j.said <= b.said) {
 		j.violate("order", "an undo intent of %s while an effect has no result", id)
 	}
 	if b.lost && b.undos+b.intents > 0 && !b.set.Checkable && !b.set.UndoIdempotent && j.said <= b.said {
@@ -44,7 +44,7 @@ func (j *judge) undoIntent(p *process, b *book, e *ripcord.Entry) {
 		j.undoOrder(id, b)
 	}
 	b.undos++
-	b.by, b.attempt, b.open, b.asked, b.lost = p, e.Attempt, true, false, false
+	b.by, b.attempt, b.open, b.asked, b.lost, b.look = p, e.Attempt, true, false, false, ""
 }
 
 // settledFirst: before the first undo nothing is in progress, and it is known
@@ -83,12 +83,16 @@ func (j *judge) undoOrder(id ripcord.StepID, b *book) {
 
 // verified: what is said to be proved is so.
 func (j *judge) verified(p *process, b *book, e *ripcord.Entry) {
+	look := b.look
+	if look == "" {
+		look = j.newest(p, e.Step)
+	}
 	switch {
 	case b.set.Way == ripcord.WayNothing:
 	case !b.set.Checkable:
 		j.violate("verified", "%s cannot be checked, and yet its undo is verified", e.Step)
-	case b.set.Exact && j.looks[look{p, e.Step}] != b.before:
-		j.violate("verified", "%s is said to be back, but it is %q and was %q", e.Step, j.looks[look{p, e.Step}], b.before)
+	case b.set.Exact && look != b.before:
+		j.violate("verified", "%s is said to be back, but it is %q and was %q", e.Step, look, b.before)
 	}
 }
 

@@ -59,7 +59,7 @@ func (j *judge) stepEntry(p *process, b *book, e *ripcord.Entry) {
 			j.failed[id] = true
 		}
 	case ripcord.StepSettled:
-		j.settled(b, e)
+		j.settled(p, b, e)
 	default:
 		j.backEntry(p, b, e)
 	}
@@ -105,7 +105,7 @@ func (j *judge) intent(p *process, b *book, e *ripcord.Entry) {
 	if b.lost && !b.set.Idempotent || b.intents > 0 && !b.set.Idempotent {
 		b.again = true
 	}
-	if b.open {
+	if b.open && (!b.lost || j.said <= b.said) {
 		j.violate("order", "an intent of %s while an effect has no result", e.Step)
 	}
 	if b.intents == 0 {
@@ -115,8 +115,8 @@ func (j *judge) intent(p *process, b *book, e *ripcord.Entry) {
 	b.by, b.attempt, b.open, b.asked, b.bad, b.lost, b.passed = p, e.Attempt, true, false, false, false, false
 }
 
-func (j *judge) settled(b *book, e *ripcord.Entry) {
-	b.seen = e.Seen.Presence
+func (j *judge) settled(p *process, b *book, e *ripcord.Entry) {
+	b.seen, b.look = e.Seen.Presence, j.looks[look{p, e.Step}]
 	if e.Seen.Presence == ripcord.Unknown && b.set.Checkable {
 		return
 	}
@@ -169,7 +169,7 @@ func (j *judge) runEntry(e *ripcord.Entry) {
 // attached: what had no result is interrupted.
 func (j *judge) attached() {
 	for _, b := range j.books {
-		if b.open {
+		if b.open && (!b.lost || j.said <= b.said) {
 			b.lost, b.said = true, j.said
 		}
 	}

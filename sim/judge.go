@@ -69,8 +69,9 @@ type book struct {
 	// open: an intent without any result; lost: it was interrupted and nothing
 	// proved how it ended; bad: it ended badly and nobody has looked since.
 	open, lost, bad bool
-	// seen is the newest sighting of a settled step.
+	// seen is the newest sighting of a settled step, look what the world was then.
 	seen ripcord.Presence
+	look string
 	// said is judge.said at the interruption.
 	said int
 	// touched: somebody else changed the target.
@@ -160,6 +161,9 @@ func (j *judge) looked(p *process, m fake.Moment) {
 	}
 }
 
+// newest is what the world was when p last checked the step.
+func (j *judge) newest(p *process, id ripcord.StepID) string { return j.looks[look{p, id}] }
+
 // moment is the beginning or the middle of an operation.
 func (j *judge) moment(p *process, ctx context.Context, m fake.Moment) {
 	if j.ended && effect(m.Op) && !p.stale() {
@@ -173,15 +177,15 @@ func (j *judge) moment(p *process, ctx context.Context, m fake.Moment) {
 // begins judges the beginning of an effect.
 func (j *judge) begins(p *process, id ripcord.StepID, op fake.Op, a ripcord.Attempt) {
 	b := j.books[id]
+	if p.stale() {
+		return // its entry is refused, and so is its effect
+	}
 	for other, running := range b.active {
 		if !other.dead && (other == p || !other.stale()) {
 			j.violate("one effect", "%s of %s begins while %s is in progress", op, id, running)
 		}
 	}
 	b.active[p] = op
-	if p.stale() {
-		return // its entry is refused, and so is its effect
-	}
 	if b.first != nil && string(a.Before.Image) != "" && string(a.Before.Image) != b.before {
 		j.violate("first before-image", "%s of %s was given %q, but at first it was %q", op, id, a.Before.Image, b.before)
 	}

@@ -11,18 +11,16 @@ import (
 // each operation: here executors die, wait, are overtaken and learn late.
 func (s *simulation) moment(ctx context.Context, m fake.Moment) error {
 	p := s.current.owner
-	if m.Phase != fake.End {
+	if m.Phase == fake.End {
+		s.judge.looked(p, m)
+	} else {
 		s.judge.moment(p, ctx, m)
 	}
 	where := m.Op.String() + " " + string(m.Step)
 	p.mayDie([]string{"before ", "in ", "after "}[m.Phase] + where)
 	s.current.pause(s.until(ctx, m))
 	p.mayDie([]string{"at the start of ", "half-way through ", "at the end of "}[m.Phase] + where)
-	if m.Phase == fake.End {
-		s.judge.looked(p, m)
-		return nil
-	}
-	if effect(m.Op) && p.stale() {
+	if m.Phase != fake.End && effect(m.Op) && p.stale() {
 		s.coverage.count("stale effect refused")
 		if p.learned && ctx.Err() == nil {
 			s.judge.violate("fence", "executor %d goes on with %s after it learned that it is fenced off", p.lease.Fence, where)

@@ -24,7 +24,8 @@ type process struct {
 	learned bool
 	// stalled: it does nothing before then, like a machine that sleeps.
 	stalled time.Time
-	state   *engine.State
+	// state is the last one of an executor that came to the end.
+	state *engine.State
 }
 
 // leaseLasts is the time to live of a lease.
@@ -44,7 +45,10 @@ func (s *simulation) start(lease ripcord.Lease) {
 	})
 	s.spawn(p, "loop", func() {
 		state, err := x.Run(context.Background())
-		p.dead, p.state = true, state
+		p.dead = true
+		if err == nil {
+			p.state = state
+		}
 		s.tracef("executor %d ended: %v", lease.Fence, err)
 		if err == nil && state != nil && !state.State.Ended() {
 			s.judge.violate("ends", "the executor left the run in state %s without an error", state.State)

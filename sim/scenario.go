@@ -133,6 +133,9 @@ func (s *scenario) addStep(d *dice, i int) {
 	}
 	if d.in(2, 3) {
 		s.initial[set.Target] = pick(d, "old", "old", "old", "new")
+		if !set.Checkable { // there already, and nothing could tell
+			s.initial[set.Target] = "old"
+		}
 	}
 	s.plan.Steps = append(s.plan.Steps, spec)
 }
