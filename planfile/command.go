@@ -18,10 +18,10 @@ func (d *decoder) command(n *node, what string) []string {
 		return []string{"sh", "-c", text}
 	case listNode:
 		return d.arguments(n, what)
-	default:
-		d.wrong(n, what, "a command", "./release.sh or [./release.sh, --fast]")
-		return nil
+	case nullNode, boolNode, numberNode, mapNode, brokenNode:
 	}
+	d.wrong(n, what, "a command", "./release.sh or [./release.sh, --fast]")
+	return nil
 }
 
 // arguments reads a command that is a list.

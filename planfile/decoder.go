@@ -34,6 +34,9 @@ type decoder struct {
 	// unreadable are settings whose problem is reported already.
 	unreadable map[*node]bool
 
+	// left is how many more bytes references may add.
+	left int
+
 	// uses takes the references to other steps of what is being read; nil where
 	// there may be none.
 	uses *[]use
@@ -66,7 +69,7 @@ func (d *decoder) object(n *node, shape, what string, known fields) bool {
 		if !ok {
 			names := sorted(slices.Collect(maps.Keys(known)))
 			d.misspelt[n] = append(d.misspelt[n], nearest(f.key, names))
-			d.add(f.at, len([]rune(f.key)), didYouMean(f.key, names, what+" takes:"),
+			d.add(f.at, len([]rune(f.key)), d.didYouMean(f.key, names, what+" takes:"),
 				"unknown key %q in %s", f.key, what)
 			continue
 		}
@@ -266,13 +269,31 @@ func (d *decoder) size(n *node, what string) int64 {
 	return value * unit
 }
 
+// ratio reads a share: 0.05 or 5%.
+func (d *decoder) ratio(n *node, what string) float64 {
+	if n.kind != textNode && n.kind != numberNode {
+		d.wrong(n, what, "a share", "5% or 0.05")
+		return 0
+	}
+	digits, percent := strings.CutSuffix(strings.TrimSpace(d.expand(n, false)), "%")
+	value, err := strconv.ParseFloat(digits, 64)
+	if percent {
+		value /= 100
+	}
+	if err != nil || math.IsNaN(value) || value < 0 || value >= 1 {
+		d.add(n.at, n.width(), "write a share from 0% to below 100%, for example 5% or 0.05", "%s %q is no such share", what, short(n.text))
+		return 0
+	}
+	return value
+}
+
 // word reads one of a few words.
 func (d *decoder) word(n *node, what string, words ...string) string {
 	text := d.text(n, what)
 	if n.kind != textNode && n.kind != numberNode && n.kind != boolNode || slices.Contains(words, text) {
 		return text
 	}
-	d.add(n.at, firstLine(n), didYouMean(text, words, "write one of:"), "%s cannot be %q", what, short(text))
+	d.add(n.at, firstLine(n), d.didYouMean(text, words, "write one of:"), "%s cannot be %q", what, short(text))
 	return ""
 }
 

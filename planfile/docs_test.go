@@ -59,18 +59,19 @@ func TestDocumentedExamplesAreRight(t *testing.T) {
 		{"release", "release: [{run: ./x.sh}]\n"},
 	}
 	for _, snippet := range snippets(documentation(t)) {
-		text := snippet
+		var text strings.Builder
+		text.WriteString(snippet)
 		for _, part := range parts {
 			if !regexp.MustCompile(`(?m)^` + part.key + `:`).MatchString(snippet) {
-				text += part.text
+				text.WriteString(part.text)
 			}
 		}
 		o := Options{Version: "v1"}
 		if strings.Contains(snippet, "production:") {
 			o.Environment = "production"
 		}
-		if _, err := Parse("plan-file.md", []byte(text), o); err != nil {
-			t.Errorf("%v\n%s", err, text)
+		if _, err := Parse("plan-file.md", []byte(text.String()), o); err != nil {
+			t.Errorf("%v\n%s", err, text.String())
 		}
 	}
 }

@@ -19,6 +19,9 @@ type document struct {
 	skipApprovals bool
 }
 
+// maxEnvironments is how many environments a file may declare.
+const maxEnvironments = 50
+
 // defaultParallel is how many steps may run at once.
 const defaultParallel = 4
 
@@ -33,6 +36,10 @@ func readFile(p *problems, root *node, o Options, shapes map[string][]string) *F
 	environments := declared(root)
 	chosen, ok := choose(p, root, environments, o.Environment)
 	first := readDocument(p, root, chosen, o, shapes)
+	if len(environments) > maxEnvironments {
+		p.add(root.field("environments").at, 1, "split the file", "the file declares %d environments; at most %d are possible", len(environments), maxEnvironments)
+		return nil
+	}
 	for _, name := range environments {
 		if name != chosen {
 			p.also(root, name, o)
@@ -49,9 +56,12 @@ func (p *problems) also(root *node, environment string, o Options) {
 	other := &problems{source: p.source}
 	o.Set = nil
 	readDocument(other, root, environment, o, nil)
+	said := make(map[position]bool, len(p.list))
+	for _, e := range p.list {
+		said[position{e.Line, e.Column}] = true
+	}
 	for _, e := range other.list {
-		said := slices.ContainsFunc(p.list, func(s Error) bool { return s.Line == e.Line && s.Column == e.Column })
-		if !said && e.Line > 0 {
+		if !said[position{e.Line, e.Column}] && e.Line > 0 {
 			e.What += " (in environment " + environment + ")"
 			p.list = append(p.list, e)
 		}
@@ -89,7 +99,7 @@ func choose(p *problems, root *node, names []string, wanted string) (name string
 	case len(names) == 0, slices.Contains(names, wanted):
 		return wanted, true
 	case wanted != "":
-		p.flag("--environment "+wanted, didYouMean(wanted, names, "the file declares:"), "the file declares no environment %q", wanted)
+		p.flag("--environment "+wanted, p.didYouMean(wanted, names, "the file declares:"), "the file declares no environment %q", wanted)
 	case len(names) == 1:
 		return names[0], true
 	default:
@@ -112,7 +122,7 @@ func overlayKeys() []string {
 // readDocument reads the file as one environment sees it.
 func readDocument(p *problems, root *node, environment string, o Options, shapes map[string][]string) *document {
 	d := &decoder{
-		problems: p, options: o, environment: environment, shapes: shapes,
+		problems: p, options: o, environment: environment, left: maxExpanded, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
 		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
 		balancers: map[string]*balancer{}, databases: map[string]bool{},

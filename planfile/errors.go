@@ -73,7 +73,7 @@ func (e Error) excerpt() string {
 
 // Errors are all problems of a plan file, sorted by position. Its code is
 // ripcord.CodePlan.
-type Errors struct {
+type Errors struct { //nolint:errname // it holds a list of Error
 	List []Error
 	// More is how many further problems are not in List.
 	More int

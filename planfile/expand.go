@@ -29,6 +29,10 @@ type use struct {
 	width int
 }
 
+// maxExpanded is how many bytes references may add to a file, so that variables
+// made of variables cannot fill the memory.
+const maxExpanded = 4 << 20
+
 // expand replaces the references in a scalar that are known before the run and
 // checks those that stay until then. In shell text, what the shell would
 // understand and we do not is left alone.
@@ -62,6 +66,11 @@ func (d *decoder) expand(n *node, shell bool) string {
 		}
 		name := text[2:end]
 		if value, ok := d.resolve(n, name, shell); ok {
+			if d.left -= len(value); d.left < 0 {
+				d.reference(n, text[:end+1], "make the variables shorter", "the values of references grow beyond %d bytes", maxExpanded)
+				d.left = maxExpanded / 8
+				return ""
+			}
 			out.WriteString(value)
 			text = text[end+1:]
 			continue
@@ -159,7 +168,7 @@ func (d *decoder) variable(n *node, part, name string) string {
 		for known := range d.variables {
 			names = append(names, known)
 		}
-		d.reference(n, part, didYouMean(name, sorted(names), "variables are:"), "the variable %q is not declared", name)
+		d.reference(n, part, d.didYouMean(name, sorted(names), "variables are:"), "the variable %q is not declared", name)
 		return ""
 	}
 	switch {
@@ -188,7 +197,7 @@ func (d *decoder) secret(n *node, part, name string) {
 		for known := range d.secrets {
 			names = append(names, known)
 		}
-		d.reference(n, part, didYouMean(name, sorted(names), "declare it under `secrets:`, or use the name of an environment variable (A-Z, 0-9, _); declared are:"),
+		d.reference(n, part, d.didYouMean(name, sorted(names), "declare it under `secrets:`, or use the name of an environment variable (A-Z, 0-9, _); declared are:"),
 			"the secret %q is not declared", name)
 		return
 	}
@@ -223,7 +232,7 @@ func (d *decoder) ofInstance(n *node, part, name string) {
 	known := []string{"instance.address", "instance.port", "instance.number", "release.directory"}
 	switch {
 	case !slices.Contains(known, name):
-		d.reference(n, part, didYouMean(name, known, "known are:"), "unknown reference %s", short(part))
+		d.reference(n, part, d.didYouMean(name, known, "known are:"), "unknown reference %s", short(part))
 	case !d.instance:
 		d.reference(n, part, "use it in the command or environment of a service", "%s has a meaning within a service only", part)
 	}
@@ -243,7 +252,7 @@ func (d *decoder) setVariables() {
 	for _, name := range sorted(given) {
 		value := d.options.Set[name]
 		if d.variables[name] == nil {
-			d.flag("--set "+name, didYouMean(name, names, "variables are:"), "the file declares no variable %q", name)
+			d.flag("--set "+name, d.didYouMean(name, names, "variables are:"), "the file declares no variable %q", name)
 			continue
 		}
 		if strings.Contains(value, "${") {

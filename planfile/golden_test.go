@@ -19,7 +19,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // optionsOf reads the options in a file's first line: "# options: version=v2
 // environment=staging set:port=1".
 func optionsOf(data []byte) Options {
-	o := Options{Directory: "/srv/shop"}
+	o := Options{Directory: "/srv/shop", ProxyDirectory: func(application, environment, balancer string) string {
+		return "/state/" + application + "-" + environment + "-" + balancer
+	}}
 	first, _, _ := strings.Cut(string(data), "\n")
 	words, ok := strings.CutPrefix(first, "# options: ")
 	if !ok {

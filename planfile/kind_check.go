@@ -80,18 +80,17 @@ func (d *decoder) checkProbe(n *node, what string) {
 		d.add(n.at, 1, "add one of: http, tcp, command, service, targets", "%s has nothing to look at", what)
 		return
 	}
-	forHTTP := found[0] == "http" || found[0] == "service" || found[0] == "targets"
-	for _, key := range []string{"status", "contains"} {
-		if v := n.field(key); v != nil && !forHTTP {
-			d.add(v.at, v.width(), "remove it", "%s is for http, not for %s", key, found[0])
-		}
-	}
-	if v := n.field("path"); v != nil && (!forHTTP || found[0] == "http") {
-		d.add(v.at, v.width(), "remove it; it goes with service and targets", "path is not for %s", found[0])
-	}
-	for _, key := range []string{"directory", "environment"} {
-		if v := n.field(key); v != nil && found[0] != "command" {
-			d.add(v.at, v.width(), "remove it", "%s is for command, not for %s", key, found[0])
+	d.checkProbeExtras(n, found[0])
+}
+
+// checkProbeExtras reports settings that are for other probes.
+func (d *decoder) checkProbeExtras(n *node, subject string) {
+	for key, subjects := range map[string][]string{
+		"status": {"http", "service", "targets"}, "contains": {"http", "service", "targets"}, "path": {"service", "targets"},
+		"directory": {"command"}, "environment": {"command"},
+	} {
+		if v := n.field(key); v != nil && !slices.Contains(subjects, subject) {
+			d.add(v.at, v.width(), "remove it; it goes with "+strings.Join(subjects, ", "), "%s is not for %s", key, subject)
 		}
 	}
 }
@@ -155,7 +154,7 @@ func (s *step) needDeploy(d *decoder, deploy *step) {
 func (d *decoder) serviceName(n *node) string {
 	name := d.filled(n, "service")
 	if name != "" && d.services[name] == nil {
-		d.add(n.at, firstLine(n), didYouMean(name, sorted(slices.Collect(maps.Keys(d.services))), "services are:"), "there is no service %q", short(name))
+		d.add(n.at, firstLine(n), d.didYouMean(name, sorted(slices.Collect(maps.Keys(d.services))), "services are:"), "there is no service %q", short(name))
 		return ""
 	}
 	return name

@@ -11,13 +11,11 @@ import (
 func (d *decoder) readApprove(s *step, n *node) {
 	s.settings = struct{}{}
 	s.ask = &ripcord.Ask{Apply: "Approve " + strings.TrimSpace(d.application+" "+d.version) + " in " + d.environment + "?"}
-	switch n.kind {
-	case nullNode:
-	case mapNode:
+	if n.kind == mapNode {
 		d.object(n, "approve", "an approve step", fields{
 			"question": func(n *node) { s.ask.Apply = d.question(n, "question") },
 		})
-	default:
+	} else if n.kind != nullNode {
 		s.ask.Apply = d.question(n, "approve")
 	}
 }
@@ -56,18 +54,32 @@ type watchSettings struct {
 	Checks   []*probeSettings `json:"checks,omitempty"`
 	Targets  string           `json:"targets,omitempty"`
 	Path     string           `json:"path,omitempty"`
+	// Instances is the prefix of the instances that may not crash.
+	Instances string      `json:"instances,omitempty"`
+	Proxy     *watchProxy `json:"proxy,omitempty"`
+}
+
+// watchProxy says which of the proxy's counters are judged, and how.
+type watchProxy struct {
+	Directory     string  `json:"directory"`
+	Side          string  `json:"side"`
+	MaxErrorRatio float64 `json:"max_error_ratio"`
+	MinRequests   int     `json:"min_requests"`
 }
 
 // readWatch reads a watch step. Without targets it looks at all instances that
 // the release deploys.
 func (d *decoder) readWatch(s *step, n *node) {
 	set := &watchSettings{Interval: seconds(1), Failures: 3}
+	proxy := &watchProxy{MaxErrorRatio: .05, MinRequests: 20}
 	s.settings = set
 	d.readFor(s, &set.For, n, "watch", fields{
-		"interval": func(n *node) { set.Interval = d.positive(n, "interval") },
-		"failures": func(n *node) { set.Failures = d.integer(n, "failures", 1, 1000) },
-		"targets":  func(n *node) { set.Targets = d.filled(n, "targets") },
-		"path":     func(n *node) { set.Path = d.urlPath(n, "path") },
+		"interval":        func(n *node) { set.Interval = d.positive(n, "interval") },
+		"failures":        func(n *node) { set.Failures = d.integer(n, "failures", 1, 1000) },
+		"targets":         func(n *node) { set.Targets = d.filled(n, "targets") },
+		"max_error_ratio": func(n *node) { proxy.MaxErrorRatio = d.ratio(n, "max_error_ratio") },
+		"min_requests":    func(n *node) { proxy.MinRequests = d.integer(n, "min_requests", 0, 1_000_000_000) },
+		"path":            func(n *node) { set.Path = d.urlPath(n, "path") },
 		"checks": func(n *node) {
 			for _, item := range listOf(n) {
 				probe := &probeSettings{AttemptTimeout: seconds(5)}
@@ -76,12 +88,13 @@ func (d *decoder) readWatch(s *step, n *node) {
 			}
 		},
 	})
-	leftOut := false
+	leftOut := d.watchInstances(s, set)
 	if set.Targets == "" {
-		leftOut = d.watchDeployed(s, set)
+		d.watchDeployed(set)
 	}
+	d.watchTraffic(set, proxy, n)
 	switch {
-	case set.Targets != "" || len(set.Checks) > 0:
+	case set.Targets != "" || len(set.Checks) > 0 || set.Instances != "":
 	case leftOut:
 		if s.skip == "" {
 			s.skip = "there is nothing to watch in environment " + d.environment
@@ -91,25 +104,74 @@ func (d *decoder) readWatch(s *step, n *node) {
 	}
 }
 
+// deployed lists the deploy steps that are executed. It reports whether others
+// are left out.
+func (d *decoder) deployed() (steps []*step, leftOut bool) {
+	for _, s := range d.steps {
+		switch {
+		case s.kind != "deploy" || d.services[s.service] == nil:
+		case s.skip != "":
+			leftOut = true
+		default:
+			steps = append(steps, s)
+		}
+	}
+	return steps, leftOut
+}
+
+// watchInstances makes the watch notice crashes: of the new instances where one
+// service is deployed, of all of the application's where several are. It reports
+// whether deploy steps are left out.
+func (d *decoder) watchInstances(s *step, set *watchSettings) (leftOut bool) {
+	deploys, leftOut := d.deployed()
+	prefix := d.application + "/" + d.environment + "/"
+	switch len(deploys) {
+	case 0:
+		return leftOut
+	case 1:
+		set.Instances = prefix + deploys[0].service + "/" + deploys[0].output("colour") + "/"
+	default:
+		set.Instances = prefix
+	}
+	for _, deploy := range deploys {
+		s.implied = append(s.implied, deploy.name)
+	}
+	return leftOut
+}
+
+// watchTraffic makes the watch judge the traffic that was shifted first.
+func (d *decoder) watchTraffic(set *watchSettings, proxy *watchProxy, n *node) {
+	for _, s := range d.steps {
+		shift, ok := s.settings.(*shiftSettings)
+		if !ok || s.skip != "" || shift.Balancer == "" {
+			continue
+		}
+		if d.options.ProxyDirectory != nil {
+			proxy.Directory = d.options.ProxyDirectory(d.application, d.environment, shift.Balancer)
+			proxy.Side = shift.Colour
+			set.Proxy = proxy
+		}
+		return
+	}
+	for _, key := range []string{"max_error_ratio", "min_requests"} {
+		if v := n.field(key); v != nil && !slices.ContainsFunc(d.steps, func(s *step) bool { return s.kind == "shift" }) {
+			d.add(v.at, v.width(), "remove it, or shift a service in a step above", "%s judges the traffic of a shift step, and there is none", key)
+		}
+	}
+}
+
 // watchDeployed aims the watch at the deployed services. Those with another path
-// than the first become checks of their own. It reports whether deploy steps are
-// left out.
-func (d *decoder) watchDeployed(s *step, set *watchSettings) (leftOut bool) {
+// than the first become checks of their own.
+func (d *decoder) watchDeployed(set *watchSettings) {
 	var targets []string
 	given := set.Path
-	for _, other := range d.steps {
-		if other.kind != "deploy" || d.services[other.service] == nil || slices.Contains(s.implied, other.name) {
-			continue
-		}
+	deploys, _ := d.deployed()
+	for _, other := range deploys {
 		health := d.services[other.service].settings.Health
-		if other.skip != "" {
-			leftOut = true
+		probed := slices.ContainsFunc(set.Checks, func(p *probeSettings) bool { return p.Targets == other.output("addresses") })
+		if health == nil || probed {
 			continue
 		}
-		if health == nil {
-			continue
-		}
-		s.implied = append(s.implied, other.name)
 		path := health.HTTP
 		if given != "" {
 			path = given
@@ -125,5 +187,4 @@ func (d *decoder) watchDeployed(s *step, set *watchSettings) (leftOut bool) {
 		}
 	}
 	set.Targets = strings.Join(targets, ",")
-	return leftOut
 }

@@ -63,7 +63,7 @@ func (d *decoder) checkNeeds(s *step) {
 		case r.name == s.name:
 			d.add(r.at, len(r.name), "remove it", "the step %s needs itself", s.name)
 		case other == nil:
-			d.add(r.at, len([]rune(r.name)), didYouMean(r.name, d.stepNames(s.name), "steps are:"), "there is no step %q to need", short(r.name))
+			d.add(r.at, len([]rune(r.name)), d.didYouMean(r.name, d.stepNames(s.name), "steps are:"), "there is no step %q to need", short(r.name))
 		case !slices.ContainsFunc(kept, func(k reference) bool { return k.name == r.name }):
 			kept = append(kept, r)
 		}
@@ -79,7 +79,7 @@ func (d *decoder) addUses(index int, s *step) {
 		case other == nil && d.unread[u.step]:
 			continue
 		case other == nil:
-			d.add(u.at, u.width, didYouMean(u.step, d.stepNames(s.name), "steps are:"), "there is no step %q whose output could be used", short(u.step))
+			d.add(u.at, u.width, d.didYouMean(u.step, d.stepNames(s.name), "steps are:"), "there is no step %q whose output could be used", short(u.step))
 			continue
 		case at >= index:
 			d.add(u.at, u.width, "move the step "+u.step+" up", "the step %s comes after the use of its output", u.step)
@@ -88,7 +88,7 @@ func (d *decoder) addUses(index int, s *step) {
 			d.add(u.at, u.width, "give both steps the same `when`", "the step %s is left out in environment %s, so it has no outputs", u.step, d.environment)
 		}
 		if outputs := outputsOf(other.kind); outputs != nil && !slices.Contains(outputs, u.key) {
-			d.add(u.at, u.width, didYouMean(u.key, outputs, "outputs of "+u.step+" are:"), "the step %s has no output %q", u.step, short(u.key))
+			d.add(u.at, u.width, d.didYouMean(u.key, outputs, "outputs of "+u.step+" are:"), "the step %s has no output %q", u.step, short(u.key))
 		}
 		s.implied = append(s.implied, u.step)
 	}

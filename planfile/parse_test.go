@@ -3,6 +3,7 @@ package planfile
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,15 +117,18 @@ func TestLargeFilesAreRefusedQuickly(t *testing.T) {
 	t.Parallel()
 	const head = "application: shop\nrelease: [{run: ./x.sh}]\n"
 	for name, text := range map[string]string{
-		"bytes":    head + "# " + strings.Repeat("x", MaxSize),
-		"keys":     head + strings.Repeat("a: b\n", 60_000),
-		"flow":     head + "a: " + strings.Repeat("[", 60_000),
-		"lists":    head + strings.Repeat("- ", 60_000),
-		"maps":     head + "a: " + strings.Repeat("{a: ", 60_000),
-		"anchors":  head + strings.Repeat("&a ", 60_000),
-		"question": head + strings.Repeat("? ", 60_000),
-		"aliases":  head + "a: &a [x, x]\nb: [" + strings.Repeat("*a, ", 60_000) + "]\n",
-		"blocks":   head + nested(300),
+		"bytes":        head + "# " + strings.Repeat("x", MaxSize),
+		"keys":         head + strings.Repeat("a: b\n", 60_000),
+		"flow":         head + "a: " + strings.Repeat("[", 60_000),
+		"lists":        head + strings.Repeat("- ", 60_000),
+		"maps":         head + "a: " + strings.Repeat("{a: ", 60_000),
+		"anchors":      head + strings.Repeat("&a ", 60_000),
+		"question":     head + strings.Repeat("? ", 60_000),
+		"aliases":      head + "a: &a [x, x]\nb: [" + strings.Repeat("*a, ", 60_000) + "]\n",
+		"variables":    head + "variables:\n  v0: aaaaaaaaaa\n" + growing(20),
+		"environments": head + "environments:\n" + strings.Repeat(" ", 2) + many(2000),
+		"needs":        "application: shop\nrelease:\n" + strings.Repeat("- run: ./x.sh\n", 400) + "- run: ./y.sh\n  needs: [&a [x], " + strings.Repeat("abcdefgh, ", 5000) + "x]\n",
+		"blocks":       head + nested(300),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +139,24 @@ func TestLargeFilesAreRefusedQuickly(t *testing.T) {
 			inside(t, []byte(text), err)
 		})
 	}
+}
+
+// growing are variables that each hold the one before ten times.
+func growing(count int) string {
+	var b strings.Builder
+	for i := 1; i < count; i++ {
+		fmt.Fprintf(&b, "  v%d: \"%s\"\n", i, strings.Repeat(fmt.Sprintf("${var.v%d}", i-1), 10))
+	}
+	return b.String()
+}
+
+// many are environments without content.
+func many(count int) string {
+	var b strings.Builder
+	for i := range count {
+		fmt.Fprintf(&b, "  e%d: {}\n", i)
+	}
+	return strings.TrimLeft(b.String(), " ")
 }
 
 // nested is a map in a map in a map.

@@ -39,6 +39,9 @@ type Options struct {
 	// Directory is the folder that paths are relative to; empty is the file's.
 	// Parse takes it as it is; Load makes it absolute.
 	Directory string
+	// ProxyDirectory returns the folder of a balancer's built-in proxy, whose
+	// counters a watch step judges. Without it no counters are judged.
+	ProxyDirectory func(application, environment, balancer string) string
 }
 
 // File is a plan file that was read without a problem.

@@ -2,6 +2,7 @@ package planfile
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,18 +47,14 @@ func (d *decoder) only(n *node, what string, kinds, later []string) *field {
 		return nil
 	}
 	f := &n.fields[0]
-	for _, kind := range later {
-		if f.key == kind {
-			d.add(f.at, len(kind), "use one of: "+join(kinds), "%s of kind %s is not available in this version", what, kind)
-			return nil
-		}
+	if slices.Contains(later, f.key) {
+		d.add(f.at, len(f.key), "use one of: "+join(kinds), "%s of kind %s is not available in this version", what, f.key)
+		return nil
 	}
-	for _, kind := range kinds {
-		if f.key == kind {
-			return f
-		}
+	if slices.Contains(kinds, f.key) {
+		return f
 	}
-	d.add(f.at, len([]rune(f.key)), didYouMean(f.key, kinds, "kinds are:"), "%s cannot be of kind %q", what, short(f.key))
+	d.add(f.at, len([]rune(f.key)), d.didYouMean(f.key, kinds, "kinds are:"), "%s cannot be of kind %q", what, short(f.key))
 	return nil
 }
 

@@ -140,7 +140,7 @@ func (d *decoder) runtime(n *node) {
 func (d *decoder) balancerName(n *node) string {
 	name := d.filled(n, "balancer")
 	if name != "" && d.balancers[name] == nil {
-		d.add(n.at, firstLine(n), didYouMean(name, sorted(slices.Collect(maps.Keys(d.balancers))), "balancers are:"),
+		d.add(n.at, firstLine(n), d.didYouMean(name, sorted(slices.Collect(maps.Keys(d.balancers))), "balancers are:"),
 			"there is no balancer %q", short(name))
 	}
 	return name
@@ -155,7 +155,7 @@ func (d *decoder) checkService(s *service) {
 			d.add(r.at, len(r.name), "remove it", "the service %s depends on itself", s.name)
 		case r.name != "" && !slices.Contains(known, r.name):
 			others := slices.DeleteFunc(sorted(slices.Clone(known)), func(name string) bool { return name == s.name })
-			d.add(r.at, len(r.name), didYouMean(r.name, others, "services and databases are:"), "there is no service or database %q", short(r.name))
+			d.add(r.at, len(r.name), d.didYouMean(r.name, others, "services and databases are:"), "there is no service or database %q", short(r.name))
 		}
 	}
 }

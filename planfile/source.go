@@ -45,8 +45,8 @@ func (s *source) find(at position, lines int, part string) position {
 			skip = min(max(at.column-1, 0), len(runes))
 		}
 		rest := string(runes[skip:])
-		if i := strings.Index(rest, part); i >= 0 {
-			return position{n, skip + utf8.RuneCountInString(rest[:i]) + 1}
+		if before, _, found := strings.Cut(rest, part); found {
+			return position{n, skip + utf8.RuneCountInString(before) + 1}
 		}
 	}
 	return at

@@ -173,7 +173,7 @@ func (d *decoder) strayKey(key, kind *field) {
 	case slices.Contains(laterKinds(), key.key):
 		d.add(key.at, width, "use a run step with your own command, undo and check", "step kind %s is not available in this version", key.key)
 	case kind == nil:
-		d.add(key.at, width, didYouMean(key.key, kindNames(), "step kinds are:"), "unknown step kind %q", short(key.key))
+		d.add(key.at, width, d.didYouMean(key.key, kindNames(), "step kinds are:"), "unknown step kind %q", short(key.key))
 	case slices.Contains(settingsOf(kind.key), key.key) && (kind.value.kind == mapNode || kind.value.kind == nullNode):
 		d.unreadable[kind.value] = true
 		d.add(key.at, width, fmt.Sprintf("indent it below %q", kind.key+":"), "%q is a setting of %s and stands beside it", key.key, kind.key)
@@ -203,7 +203,7 @@ func settingsOf(kind string) []string {
 	case "wait":
 		return []string{"for"}
 	case "watch":
-		return []string{"for", "interval", "failures", "checks", "targets", "path"}
+		return []string{"for", "interval", "failures", "checks", "targets", "path", "max_error_ratio", "min_requests"}
 	case "deploy":
 		return []string{"service"}
 	case "shift":

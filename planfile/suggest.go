@@ -15,6 +15,9 @@ func nearest(name string, candidates []string) string {
 	}
 	best, bestDistance := "", max(1, len(name)/3)+1
 	for _, candidate := range candidates {
+		if apart := len(name) - len(candidate); apart > len(name)/2+1 || -apart > len(name)/2+4 {
+			continue
+		}
 		if d := distance(lower, strings.ToLower(candidate)); d < bestDistance {
 			best, bestDistance = candidate, d
 		}
@@ -22,8 +25,15 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
+// maxSuggestions is how many problems get a suggestion; a file with more has
+// other sorrows.
+const maxSuggestions = 10 * MaxErrors
+
 // didYouMean returns a fix that names the nearest candidate and then all.
-func didYouMean(name string, candidates []string, all string) string {
+func (p *problems) didYouMean(name string, candidates []string, all string) string {
+	if len(p.list) > maxSuggestions {
+		return all + " (see the problems before)"
+	}
 	fix := ""
 	if best := nearest(name, candidates); best != "" {
 		fix = "did you mean \"" + best + "\"? "
@@ -77,6 +87,14 @@ func synonyms(name string) []string {
 		return []string{"balancer", "balancers"}
 	case "copy", "template", "upload":
 		return []string{"files"}
+	default:
+		return foreignKinds(name)
+	}
+}
+
+// foreignKinds returns the step kind that other tools call name.
+func foreignKinds(name string) []string {
+	switch name {
 	case "sleep":
 		return []string{"wait"}
 	case "approval", "confirm":

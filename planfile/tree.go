@@ -2,6 +2,7 @@ package planfile
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -36,9 +37,9 @@ func (k nodeKind) String() string {
 		return "a list"
 	case mapNode:
 		return "a map"
-	default:
-		return "something else"
+	case brokenNode:
 	}
+	return "something else"
 }
 
 // node is one YAML value with its place. Aliases and merge keys are replaced.
@@ -141,7 +142,7 @@ func scalar(y ast.Node, at position) *node {
 	case *ast.LiteralNode:
 		return &node{kind: textNode, text: y.Value.Value, at: at}
 	case *ast.BoolNode:
-		return &node{kind: boolNode, text: fmt.Sprint(y.Value), at: at}
+		return &node{kind: boolNode, text: strconv.FormatBool(y.Value), at: at}
 	case *ast.IntegerNode, *ast.FloatNode:
 		return &node{kind: numberNode, text: y.GetToken().Value, at: at}
 	case *ast.InfinityNode, *ast.NanNode:
@@ -160,7 +161,7 @@ func (b *treeBuilder) alias(y *ast.AliasNode, at position) *node {
 		for anchor := range b.anchors {
 			known = append(known, anchor)
 		}
-		b.problems.add(at, len(name)+1, didYouMean(name, sorted(known), "anchors (&name) above this line:"),
+		b.problems.add(at, len(name)+1, b.problems.didYouMean(name, sorted(known), "anchors (&name) above this line:"),
 			"the alias *%s names no anchor", name)
 		return &node{kind: brokenNode, at: at}
 	}
