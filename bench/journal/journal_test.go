@@ -2,8 +2,7 @@
 //
 // Absolute numbers say more about the disk than about the journal. So each
 // measurement is a ratio to appending 8 KiB to a file and flushing it, in turns
-// with it, on the same disk. RIPCORD_BENCH_DIR names another folder than the
-// temporary one.
+// with it, on the same disk: that of the temporary folder, which TMPDIR names.
 //
 //	go test -bench . -benchtime 5x ./bench/journal
 package journal
@@ -13,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -25,18 +25,10 @@ import (
 // rawFlushes is how many flushes one turn of the raw measurement takes.
 const rawFlushes = 400
 
+// folder is where to measure: TMPDIR chooses the disk.
 func folder(b *testing.B) string {
 	b.Helper()
-	dir, err := os.MkdirTemp(os.Getenv("RIPCORD_BENCH_DIR"), "ripcord-bench-")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			b.Error(err)
-		}
-	})
-	return dir
+	return b.TempDir()
 }
 
 func open(b *testing.B, dir string) *sqlite.Store {
@@ -127,6 +119,7 @@ func mean(values []float64) float64 {
 // BenchmarkOneRun is one run of 200 steps, one after the other. Aim: 0.30.
 func BenchmarkOneRun(b *testing.B) {
 	ratio(b, func(b *testing.B, s *sqlite.Store, round int) int {
+		b.Helper()
 		if err := release(b, s, ripcord.RunID(fmt.Sprintf("r%d", round)), 200); err != nil {
 			b.Fatal(err)
 		}
@@ -138,6 +131,7 @@ func BenchmarkOneRun(b *testing.B) {
 // own. Aim: 1.5.
 func BenchmarkManyRuns(b *testing.B) {
 	ratio(b, func(b *testing.B, s *sqlite.Store, round int) int {
+		b.Helper()
 		var group sync.WaitGroup
 		errs := make([]error, 200)
 		for i := range errs {
@@ -160,7 +154,7 @@ func large(b *testing.B, dir string) {
 	}
 	for i := range 1000 {
 		run := ripcord.RunID(fmt.Sprintf("r%04d", i))
-		lease, err := s.Begin(b.Context(), storetest.Planned(run, "shop", fmt.Sprint(i%10), time.Now()), storetest.Somebody("bench"), time.Hour)
+		lease, err := s.Begin(b.Context(), storetest.Planned(run, "shop", strconv.Itoa(i%10), time.Now()), storetest.Somebody("bench"), time.Hour)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -12,44 +12,46 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/store/blobs"
 )
 
 type place struct{ dir, key string }
 
-func newPlace(t testing.TB) place {
-	t.Helper()
-	base := t.TempDir()
+func newPlace(tb testing.TB) place {
+	tb.Helper()
+	base := tb.TempDir()
 	return place{filepath.Join(base, "state", "blobs"), filepath.Join(base, "keys", "key.txt")}
 }
 
-func (p place) open(t testing.TB, limit int64) *blobs.Store {
-	t.Helper()
+func (p place) open(tb testing.TB, limit int64) *blobs.Store {
+	tb.Helper()
 	s, err := blobs.Open(p.dir, p.key, limit)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
 	return s
 }
 
-func put(t testing.TB, s *blobs.Store, run ripcord.RunID, data []byte) ripcord.BlobRef {
-	t.Helper()
-	ref, err := s.Put(t.Context(), run, "web/log.txt", bytes.NewReader(data))
+func put(tb testing.TB, s *blobs.Store, run ripcord.RunID, data []byte) ripcord.BlobRef {
+	tb.Helper()
+	ref, err := s.Put(tb.Context(), run, "web/log.txt", bytes.NewReader(data))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ref
 }
 
-func get(t testing.TB, s *blobs.Store, ref ripcord.BlobRef) ([]byte, error) {
-	t.Helper()
-	r, err := s.Open(t.Context(), ref)
+func get(tb testing.TB, s *blobs.Store, ref ripcord.BlobRef) ([]byte, error) {
+	tb.Helper()
+	r, err := s.Open(tb.Context(), ref)
 	if err != nil {
 		return nil, err
 	}
@@ -302,7 +304,7 @@ func BenchmarkRawFile(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer folder.Close()
+	defer folder.Close() //nolint:errcheck // it was only flushed
 	for b.Loop() {
 		file, err := os.CreateTemp(dir, "x")
 		if err != nil {
@@ -314,3 +316,56 @@ func BenchmarkRawFile(b *testing.B) {
 		}
 	}
 }
+
+// A before-image finds room on a full disk because somebody gives it; a long log
+// gets none.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := unix.Mount("ripcord-test", disk, "tmpfs", 0, "size=8m,mode=0700"); err != nil {
+		t.Fatalf("mounting a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	reserve := filepath.Join(disk, "reserve")
+	if err := os.WriteFile(reserve, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	given := 0
+	p := place{filepath.Join(disk, "blobs"), filepath.Join(t.TempDir(), "key")}
+	s, err := blobs.Open(p.dir, p.key, 0, blobs.WithRoom(func() bool { given++; return os.Remove(reserve) == nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "r1", []byte("there is room"))
+	if _, err := s.Put(t.Context(), "r1", "long.log", neverEnding{}); ripcord.CodeOf(err) != ripcord.CodeInternal || !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("error %v", err)
+	}
+	if given != 0 {
+		t.Fatal("a long log took the room")
+	}
+	filler, err := os.Create(filepath.Join(disk, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{filler}, neverEnding{}, make([]byte, 4096)); !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	if err := filler.Close(); err != nil {
+		t.Fatal(err)
+	}
+	image := bytes.Repeat([]byte("before"), 50000)
+	ref := put(t, s, "r2", image)
+	if got, err := get(t, s, ref); err != nil || !bytes.Equal(got, image) || given != 1 {
+		t.Fatalf("%d bytes, %v, given %d times", len(got), err, given)
+	}
+	assertPrivate(t, p.dir)
+}
+
+// neverEnding is a source without an end.
+type neverEnding struct{}
+
+func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }

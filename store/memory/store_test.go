@@ -45,11 +45,11 @@ func TestUnsealedKeepsOrder(t *testing.T) {
 	}
 }
 
-func begin(ctx context.Context, t testing.TB, s *memory.Store, clock *storetest.Clock) ripcord.Lease {
-	t.Helper()
+func begin(ctx context.Context, tb testing.TB, s *memory.Store, clock *storetest.Clock) ripcord.Lease {
+	tb.Helper()
 	lease, err := s.Begin(ctx, storetest.Planned("r1", "shop", "prod", clock.Now()), storetest.Somebody("ada"), time.Minute)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return lease
 }

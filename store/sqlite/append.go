@@ -115,7 +115,7 @@ func (t *transaction) store(ctx context.Context, r, next run, entries []ripcord.
 		return err
 	}
 	for i, line := range lines {
-		seq := r.summary.Entries + 1 + uint64(i) //nolint:gosec // an index
+		seq := r.summary.Entries + 1 + uint64(i)
 		if err := t.exec(ctx, t.insertEntry, entryID(r.n, seq), line); err != nil {
 			return err
 		}

@@ -12,8 +12,10 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Home {
+		t.Helper()
 		dir := t.TempDir() + "/state"
 		return func(t *testing.T, now func() time.Time) ripcord.Store {
+			t.Helper()
 			s, err := sqlite.Open(t.Context(), dir, sqlite.Options{Now: now, Reserve: 1 << 20})
 			if err != nil {
 				t.Fatal(err)

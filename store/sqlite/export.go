@@ -20,12 +20,9 @@ func (s *Store) Export(ctx context.Context, run ripcord.RunID, w io.Writer) erro
 	out := bufio.NewWriter(w)
 	first, last := int64(0), int64(1<<31-1)
 	if run != "" {
-		n, pruned, err := s.number(ctx, run)
+		n, err := s.readable(ctx, run)
 		if err != nil {
 			return err
-		}
-		if pruned {
-			return ripcord.Errorf(ripcord.CodeNotFound, "the entries of run %s were pruned", run)
 		}
 		first, last = n, n
 	}

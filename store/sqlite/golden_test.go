@@ -25,10 +25,10 @@ const golden = "testdata/journal-1"
 
 // TestGolden reads journals as every version so far wrote them.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	if *update {
 		writeGolden(t)
 	}
-	t.Parallel()
 	files, err := filepath.Glob("testdata/journal-*.db")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("golden journals %v, %v", files, err)

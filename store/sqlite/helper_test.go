@@ -25,23 +25,23 @@ type stand struct {
 	clock *storetest.Clock
 }
 
-func newStand(t testing.TB) *stand {
-	t.Helper()
-	s := &stand{dir: filepath.Join(t.TempDir(), "state"), clock: storetest.NewClock()}
-	s.Store = s.open(t, sqlite.Options{})
+func newStand(tb testing.TB) *stand {
+	tb.Helper()
+	s := &stand{dir: filepath.Join(tb.TempDir(), "state"), clock: storetest.NewClock()}
+	s.Store = s.open(tb, sqlite.Options{})
 	return s
 }
 
 // open opens the same directory once more.
-func (s *stand) open(t testing.TB, o sqlite.Options) *sqlite.Store {
-	t.Helper()
-	store, err := s.try(t.Context(), o)
+func (s *stand) open(tb testing.TB, o sqlite.Options) *sqlite.Store {
+	tb.Helper()
+	store, err := s.try(tb.Context(), o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := store.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
 	return store
@@ -58,16 +58,16 @@ func (s *stand) try(ctx context.Context, o sqlite.Options) (*sqlite.Store, error
 func (s *stand) journal() string { return filepath.Join(s.dir, "journal.db") }
 
 // release plans a run and appends entries of these kinds.
-func (s *stand) release(t testing.TB, id ripcord.RunID, environment string, kinds ...ripcord.EntryKind) ripcord.Lease {
-	t.Helper()
-	return s.begin(t, storetest.Planned(id, "shop", environment, s.clock.Now()), kinds...)
+func (s *stand) release(tb testing.TB, id ripcord.RunID, environment string, kinds ...ripcord.EntryKind) ripcord.Lease {
+	tb.Helper()
+	return s.begin(tb, storetest.Planned(id, "shop", environment, s.clock.Now()), kinds...)
 }
 
-func (s *stand) begin(t testing.TB, planned ripcord.Entry, kinds ...ripcord.EntryKind) ripcord.Lease {
-	t.Helper()
-	lease, err := s.Begin(t.Context(), planned, storetest.Somebody("ada"), time.Hour)
+func (s *stand) begin(tb testing.TB, planned ripcord.Entry, kinds ...ripcord.EntryKind) ripcord.Lease {
+	tb.Helper()
+	lease, err := s.Begin(tb.Context(), planned, storetest.Somebody("ada"), time.Hour)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, kind := range kinds {
 		e := ripcord.Entry{Run: planned.Run, Fence: lease.Fence, At: s.clock.Now(), Kind: kind}
@@ -77,24 +77,24 @@ func (s *stand) begin(t testing.TB, planned ripcord.Entry, kinds ...ripcord.Entr
 				e.LastGood = planned.Plan.Returns
 			}
 		}
-		if err := s.Append(t.Context(), e); err != nil {
-			t.Fatal(err)
+		if err := s.Append(tb.Context(), e); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	return lease
 }
 
 // spoil changes the journal behind the store's back.
-func (s *stand) spoil(t testing.TB, statements ...string) {
-	t.Helper()
+func (s *stand) spoil(tb testing.TB, statements ...string) {
+	tb.Helper()
 	db, err := sql.Open("sqlite", s.journal())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer db.Close()
+	defer db.Close() //nolint:errcheck // the statements tell
 	for _, text := range statements {
-		if _, err := db.ExecContext(t.Context(), text); err != nil {
-			t.Fatalf("%s: %v", text, err)
+		if _, err := db.ExecContext(tb.Context(), text); err != nil {
+			tb.Fatalf("%s: %v", text, err)
 		}
 	}
 }

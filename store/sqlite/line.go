@@ -18,7 +18,7 @@ const (
 	tailLength = len(hashKey) + hashLength + len(`"}`)
 )
 
-// ErrHash: a line's bytes are not those that were hashed.
+// ErrHash says that a line's bytes are not those that were hashed.
 var ErrHash = errors.New("the entry's hash does not match its content")
 
 // seal does what ripcord.Seal does and returns the entry's line as well. The

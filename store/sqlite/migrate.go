@@ -19,7 +19,7 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS //nolint:gochecknoglobals // embedded files can only be a package's variable
+var migrations embed.FS
 
 // applicationID marks the file as a journal ("RIPC").
 const applicationID = 0x52495043

@@ -1,11 +1,13 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -317,5 +319,37 @@ func TestClosed(t *testing.T) {
 	refused(t, s.Append(t.Context(), ripcord.Entry{Run: "r3", Fence: 1, Kind: ripcord.RunPaused}), ripcord.CodeInternal, "closed")
 	if _, err := s.Runs(t.Context(), ripcord.Filter{}); err == nil {
 		t.Fatal("a closed journal was read")
+	}
+}
+
+// Another program that keeps the lock makes a write fail, after a while and with
+// a reason; when it lets go, the same write succeeds.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	s := history(t)
+	other := s.open(t, sqlite.Options{BusyTimeout: time.Millisecond})
+	db, err := sql.Open("sqlite", s.journal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // the statements tell
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // the statements tell
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	e := ripcord.Entry{Run: "r3", Fence: 1, At: s.clock.Now(), Kind: ripcord.RunPaused}
+	refused(t, other.Append(t.Context(), e), ripcord.CodeInternal, "another process kept writing")
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Append(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if report := verify(t, s.Store, "r3"); !report.OK() || report.Entries != 4 {
+		t.Fatalf("report %+v", report)
 	}
 }

@@ -105,39 +105,46 @@ func (s *Store) summaries(ctx context.Context, query string, args ...any) ([]rip
 // and its place before it is handed out. See ripcord.Journal.
 func (s *Store) Entries(ctx context.Context, id ripcord.RunID, after uint64) iter.Seq2[ripcord.Entry, error] {
 	return func(yield func(ripcord.Entry, error) bool) {
-		n, pruned, err := s.number(ctx, id)
-		if err == nil && pruned {
-			err = ripcord.Errorf(ripcord.CodeNotFound, "the entries of run %s were pruned", id)
-		}
-		if err != nil {
-			yield(ripcord.Entry{}, err)
-			return
-		}
-		for next := after + 1; ; {
-			lines, err := s.lines(ctx, n, next)
-			if err != nil {
-				yield(ripcord.Entry{}, err)
-				return
-			}
+		n, err := s.readable(ctx, id)
+		for next := after + 1; err == nil; {
+			var lines [][]byte
+			lines, err = s.lines(ctx, n, next)
 			for _, line := range lines {
-				e, err := ParseLine(line)
-				if err == nil && (e.Seq != next || e.Run != id) {
-					err = errOutOfPlace
-				}
-				if err != nil {
-					err = ripcord.Errorf(ripcord.CodeInternal, "the journal's entry %d of run %s: %w", next, id, err).
-						WithFix("see what is wrong with: ripcord journal verify %s", id)
-				}
-				if !yield(e, err) || err != nil {
+				e, wrong := prove(line, id, next)
+				if !yield(e, wrong) || wrong != nil {
 					return
 				}
 				next++
 			}
-			if len(lines) < page {
+			if err == nil && len(lines) < page {
 				return
 			}
 		}
+		yield(ripcord.Entry{}, err)
 	}
+}
+
+// prove reads a line that must be the run's entry with this number.
+func prove(line []byte, id ripcord.RunID, seq uint64) (ripcord.Entry, error) {
+	e, err := ParseLine(line)
+	if err == nil && (e.Seq != seq || e.Run != id) {
+		err = errOutOfPlace
+	}
+	if err != nil {
+		return e, ripcord.Errorf(ripcord.CodeInternal, "the journal's entry %d of run %s: %w", seq, id, err).
+			WithFix("see what is wrong with: ripcord journal verify %s", id)
+	}
+	return e, nil
+}
+
+// readable returns the run's row number, unless its entries were pruned.
+func (s *Store) readable(ctx context.Context, id ripcord.RunID) (int64, error) {
+	n, pruned, err := s.number(ctx, id)
+	if err == nil && pruned {
+		err = ripcord.Errorf(ripcord.CodeNotFound, "the entries of run %s were pruned", id).
+			WithFix("its summary is still there: ripcord history")
+	}
+	return n, err
 }
 
 // errOutOfPlace: an entry stands where another should.

@@ -73,8 +73,7 @@ func (s *Store) readSource(path string) (string, error) {
 	if unix.Access(s.dir, unix.W_OK) == nil {
 		return s.source("rw"), nil
 	}
-	info, err := os.Stat(path + "-wal")
-	if err != nil || info.Size() == 0 {
+	if info, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return s.source("ro") + "&immutable=1", nil
 	}
 	return s.readCopy(path)

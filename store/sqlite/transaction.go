@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"maps"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -57,7 +56,7 @@ func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
 		"DELETE FROM last_good WHERE application = ? AND environment = ?":                         &t.dropGood,
 	} {
 		var err error
-		if *into, err = conn.PrepareContext(ctx, text); err != nil {
+		if *into, err = conn.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // see close
 			return err
 		}
 	}
@@ -140,14 +139,9 @@ func (t *transaction) find(ctx context.Context, id ripcord.RunID) (run, error) {
 
 // forget drops runs from memory that were changed in another way.
 func (t *transaction) forget(ids ...ripcord.RunID) {
-	maps.DeleteFunc(t.runs, func(id ripcord.RunID, _ run) bool {
-		for _, gone := range ids {
-			if id == gone {
-				return true
-			}
-		}
-		return false
-	})
+	for _, id := range ids {
+		delete(t.runs, id)
+	}
 }
 
 func notFound(id ripcord.RunID) error {

@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"bytes"
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -231,11 +230,12 @@ func TestPrune(t *testing.T) {
 	if checked := verify(t, s.Store, ""); !checked.OK() || checked.Pruned != 3 || checked.Runs != 8 {
 		t.Fatalf("report %+v", checked)
 	}
-	afterPruning(t.Context(), t, s)
+	afterPruning(t, s)
 }
 
-func afterPruning(ctx context.Context, t *testing.T, s *stand) {
+func afterPruning(t *testing.T, s *stand) {
 	t.Helper()
+	ctx := t.Context()
 	for _, err := range s.Entries(ctx, "r3", 0) {
 		refused(t, err, ripcord.CodeNotFound, "pruned")
 	}

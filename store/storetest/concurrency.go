@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -39,7 +40,7 @@ func many(t *testing.T, b *bench) {
 	errs := b.inParallel(t, writers, func(s ripcord.Store, i int) error {
 		for k := range each {
 			first, second := b.entry("r1", lease.Fence, ripcord.StepProgress), b.entry("r1", lease.Fence, ripcord.StepProgress)
-			first.Step = ripcord.StepID(fmt.Sprint(i))
+			first.Step = ripcord.StepID(strconv.Itoa(i))
 			second.Step, first.Attempt, second.Attempt = first.Step, 2*k, 2*k+1
 			if err := s.Append(ctx, first, second); err != nil {
 				return err
@@ -118,7 +119,7 @@ func oneBegins(t *testing.T, b *bench) {
 func neighbours(t *testing.T, b *bench) {
 	ctx := t.Context()
 	for i := range 20 {
-		b.begin(ctx, t, ripcord.RunID(fmt.Sprintf("r%02d", i)), "shop", fmt.Sprint(i))
+		b.begin(ctx, t, ripcord.RunID(fmt.Sprintf("r%02d", i)), "shop", strconv.Itoa(i))
 	}
 	errs := b.inParallel(t, 60, func(s ripcord.Store, i int) error {
 		e := b.entry(ripcord.RunID(fmt.Sprintf("r%02d", i%20)), 1, ripcord.StepIntent)
@@ -150,7 +151,7 @@ func oneLease(t *testing.T, b *bench) {
 	b.clock.Advance(ttl)
 	taken := 0
 	for _, err := range b.inParallel(t, 16, func(s ripcord.Store, i int) error {
-		_, err := s.Acquire(ctx, "r1", Somebody(fmt.Sprint(i)), ttl, false)
+		_, err := s.Acquire(ctx, "r1", Somebody(strconv.Itoa(i)), ttl, false)
 		return err
 	}) {
 		if err == nil {

@@ -88,14 +88,15 @@ func entriesKeepOrder(t *testing.T, b *bench) {
 		}
 	}
 	b.append(ctx, t, batch...)
-	for _, after := range []uint64{0, 1, 255, 256, 257, 699, 700, 701, 5000} {
-		want := max(0, count+1-int(after))
-		got := all(ctx, t, b.Store, "r1", after)
+	for _, after := range []int{0, 1, 255, 256, 257, 699, 700, 701, 5000} {
+		want := max(0, count+1-after)
+		got := all(ctx, t, b.Store, "r1", uint64(after)) //nolint:gosec // one of the numbers above
 		if len(got) != want {
 			t.Fatalf("%d entries after %d, want %d", len(got), after, want)
 		}
 		for i := range got {
-			if got[i].Seq != after+uint64(i)+1 || got[i].Seq > 1 && got[i].Attempt != int(got[i].Seq) {
+			number := after + i + 1
+			if got[i].Seq != uint64(number) || number > 1 && got[i].Attempt != number { //nolint:gosec // an index
 				t.Fatalf("entry %d after %d has number %d and attempt %d", i, after, got[i].Seq, got[i].Attempt)
 			}
 		}
@@ -217,7 +218,10 @@ func readingStops(t *testing.T, b *bench) {
 	lease := b.begin(ctx, t, "r1", "shop", "prod")
 	b.append(ctx, t, b.entry("r1", lease.Fence, ripcord.RunStarted), b.entry("r1", lease.Fence, ripcord.RunPaused))
 	seen := 0
-	for range b.Entries(ctx, "r1", 0) {
+	for _, err := range b.Entries(ctx, "r1", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if seen++; seen == 2 {
 			break
 		}
@@ -236,7 +240,7 @@ func readWhileAppending(t *testing.T, b *bench) {
 	ctx := t.Context()
 	lease := b.begin(ctx, t, "r1", "shop", "prod")
 	seen := 0
-	for e, err := range b.Entries(ctx, "r1", 0) {
+	for _, err := range b.Entries(ctx, "r1", 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +248,7 @@ func readWhileAppending(t *testing.T, b *bench) {
 			break
 		}
 		next := b.entry("r1", lease.Fence, ripcord.StepProgress)
-		next.Reason = strings.Repeat("x", int(e.Seq))
+		next.Reason = strings.Repeat("x", seen)
 		b.append(ctx, t, next)
 	}
 }
