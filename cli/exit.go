@@ -24,7 +24,7 @@ const (
 )
 
 // usage is an error of the command line itself.
-func usage(format string, args ...any) error {
+func usage(format string, args ...any) *ripcord.Error {
 	return ripcord.Errorf(ripcord.CodePlan, format, args...)
 }
 

@@ -90,10 +90,11 @@ func (c *command) root() *cobra.Command {
 
 // verbs is the explicit list.
 func (c *command) verbs() []*cobra.Command {
-	return []*cobra.Command{
-		c.releaseVerb(), c.recoverVerb(), c.showVerb(), c.statusVerb(), c.historyVerb(), c.versionVerb(),
+	return append([]*cobra.Command{
+		c.planVerb(), c.releaseVerb(), c.rollbackVerb(), c.recoverVerb(),
+		c.showVerb(), c.statusVerb(), c.historyVerb(), c.versionVerb(),
 		c.keepHidden(), c.executeHidden(),
-	}
+	}, c.controlCommands()...)
 }
 
 // open opens the state directory for a verb that changes it, or only looks.

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/app"
+)
+
+// controlVerb describes a verb that asks something of a run.
+type controlVerb struct {
+	verb           ripcord.Verb
+	short, long    string
+	example        string
+	step           bool // the argument names a step
+	needsReason    bool
+	toEnd          bool // it returns when the run has ended or is held again
+	backWasTheGoal bool
+}
+
+// controlVerbs is the list of verbs that go through the request table.
+func controlVerbs() []controlVerb {
+	return []controlVerb{
+		{verb: ripcord.VerbPause, short: "Start nothing new until resume", example: "  ripcord pause --reason \"waiting for the database team\""},
+		{verb: ripcord.VerbResume, short: "End a pause", toEnd: true, example: "  ripcord resume"},
+		{verb: ripcord.VerbRetry, short: "Try again what the run is held for", toEnd: true, example: "  ripcord retry"},
+		{verb: ripcord.VerbSkip, step: true, toEnd: true, short: "Leave what the run is held for as it is, and go on", example: "  ripcord skip assets --reason \"done by hand\""},
+		{verb: ripcord.VerbApprove, step: true, short: "Answer a step's question with yes", example: "  ripcord approve go-live"},
+		{verb: ripcord.VerbReject, step: true, short: "Answer a step's question with no", example: "  ripcord reject go-live --reason \"marketing is not ready\""},
+		{verb: ripcord.VerbAbort, toEnd: true, backWasTheGoal: true, short: "Stop now, then roll back", long: "Stop what is going on, then take everything back. Works at any moment; repeating it does no harm.", example: "  ripcord abort --reason \"wrong version\""},
+		{verb: ripcord.VerbClose, toEnd: true, needsReason: true, short: "End a held run as it is, finished by hand", long: "End a held run as it is: a person finished it by hand. Who, why and the state of each step are kept.", example: "  ripcord close --reason \"restored the config by hand, ticket 4711\""},
+	}
+}
+
+type controlOptions struct{ run, reason string }
+
+func (c *command) controlCommands() []*cobra.Command {
+	var commands []*cobra.Command
+	for _, v := range controlVerbs() {
+		commands = append(commands, c.controlCommand(v))
+	}
+	return commands
+}
+
+func (c *command) controlCommand(v controlVerb) *cobra.Command {
+	var o controlOptions
+	use, args := string(v.verb), cobra.NoArgs
+	if v.step {
+		use, args = use+" [STEP]", cobra.MaximumNArgs(1)
+	}
+	cmd := &cobra.Command{
+		Use: use, Short: v.short, Long: v.long, Example: v.example, Args: args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r := ripcord.Request{Verb: v.verb, Who: c.User, Reason: o.reason}
+			if len(args) == 1 {
+				r.Step = ripcord.StepID(args[0])
+			}
+			if v.needsReason && o.reason == "" {
+				return usage("%s needs --reason, for whoever reads the journal later", v.verb)
+			}
+			return c.control(cmd, v, r, ripcord.RunID(o.run))
+		},
+	}
+	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one)")
+	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
+	return cmd
+}
+
+func (c *command) control(cmd *cobra.Command, v controlVerb, r ripcord.Request, run ripcord.RunID) error {
+	ctx := cmd.Context()
+	a, err := c.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer c.close(a)
+	summary, err := a.Find(ctx, app.Selector{Run: run, Unfinished: run == "", Environment: c.environment})
+	if err != nil {
+		return err
+	}
+	r.Run = summary.Run
+	return c.ask(cmd, a, v, r)
+}
+
+// ask brings the request to the run and prints how it stands then.
+func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.Request) error {
+	ctx := cmd.Context()
+	before, err := a.State(ctx, r.Run)
+	if err != nil {
+		return err
+	}
+	if before.State.Ended() {
+		return ripcord.Errorf(ripcord.CodeRefused, "run %s has ended (%s): there is nothing to %s", r.Run, words(string(before.State)), r.Verb).
+			WithFix("`ripcord show --run %s` tells how; `ripcord rollback` takes a committed release back", r.Run)
+	}
+	if r.Step == "" && v.step {
+		r.Step = a.Asking(before)
+	}
+	ctx, stop := c.onSignals(ctx, a, before.Plan.OnCancel)
+	defer stop()
+	state, refused, err := a.Control(ctx, r, v.toEnd, c.progress(before.Plan))
+	switch {
+	case err != nil:
+		return c.interrupted(state, err)
+	case refused != "":
+		return ripcord.Errorf(ripcord.CodeRefused, "%s", refused).WithFix("`ripcord show --run %s` tells how the run stands", r.Run)
+	}
+	if !v.toEnd && !state.State.Ended() {
+		return c.asked(state, r)
+	}
+	return c.ended(cmd, a, state, v.backWasTheGoal)
+}
+
+// asked reports a request that took effect while the run goes on elsewhere.
+func (c *command) asked(state runState, r ripcord.Request) error {
+	if c.output == "json" {
+		return c.json(map[string]any{"run": r.Run, "request": r.Verb, "state": state.State})
+	}
+	e := endingOf(state)
+	e.Why = fmt.Sprintf("%s by %s", r.Verb, r.Who)
+	c.end(e)
+	return nil
+}

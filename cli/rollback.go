@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"bufio"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/app"
+)
+
+type rollbackOptions struct {
+	to, run, reason, application string
+	dryRun                       bool
+}
+
+func (c *command) rollbackVerb() *cobra.Command {
+	var o rollbackOptions
+	cmd := &cobra.Command{
+		Use:   "rollback",
+		Short: "Take the run in progress back, or the newest release",
+		Long: "Take back the run in progress; where none is, the newest committed release, or all down to --to.\n" +
+			"Releases are unwound newest first while every way back still checks out; else the wanted\n" +
+			"release's plan is executed again from its bundle. Which of the two is said before it begins.",
+		Example: "  ripcord rollback\n  ripcord rollback --to v1 --reason \"customers see wrong prices\"",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.rollback(cmd, o) },
+	}
+	cmd.Flags().StringVar(&o.to, "to", "", "version or run to go back to (default: the release before)")
+	cmd.Flags().StringVar(&o.run, "run", "", "the run in progress to take back")
+	cmd.Flags().StringVar(&o.application, "application", "", "application (default: the only one here)")
+	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say which way it would go, and do nothing")
+	return cmd
+}
+
+func (c *command) rollback(cmd *cobra.Command, o rollbackOptions) error {
+	ctx := cmd.Context()
+	a, err := c.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer c.close(a)
+	going, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(o.run), Unfinished: true, Application: o.application, Environment: c.environment})
+	if err == nil && !going.State.Ended() && o.to == "" {
+		v := controlVerb{verb: ripcord.VerbRollback, toEnd: true, backWasTheGoal: true}
+		return c.ask(cmd, a, v, ripcord.Request{Run: going.Run, Verb: ripcord.VerbRollback, Who: c.User, Reason: o.reason})
+	}
+	if err != nil && ripcord.CodeOf(err) != ripcord.CodeNotFound {
+		return err
+	}
+	newest, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(o.run), Application: o.application, Environment: c.environment})
+	if err != nil {
+		return err
+	}
+	ways, err := a.PlanRollback(ctx, newest.Application, newest.Environment, o.to)
+	if err != nil {
+		return err
+	}
+	return c.goBack(cmd, a, ways, o)
+}
+
+func (c *command) goBack(cmd *cobra.Command, a *app.App, ways []app.WayBack, o rollbackOptions) error {
+	for _, way := range ways {
+		c.say("%s", way)
+	}
+	if o.dryRun {
+		if c.output == "json" {
+			return c.json(ways)
+		}
+		return nil
+	}
+	if !c.confirmed("Go back now?") {
+		return usage("nothing was changed").WithFix("answer yes, or give --yes")
+	}
+	ctx, stop := c.onSignals(cmd.Context(), a, ripcord.CancelHold)
+	defer stop()
+	state, err := a.Rollback(ctx, ways, app.Begin{Who: c.User, Reason: o.reason}, c.progress(nil))
+	if err != nil {
+		return c.interrupted(state, err)
+	}
+	return c.ended(cmd, a, state, true)
+}
+
+// confirmed asks on a terminal; elsewhere the command line itself is the word.
+func (c *command) confirmed(question string) bool {
+	if c.yes || !c.Terminal || c.output == "json" {
+		return true
+	}
+	c.printf("%s [y/N] ", question)
+	answer, _ := bufio.NewReader(c.Stdin).ReadString('\n')
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
+// say prints a line for people only.
+func (c *command) say(format string, args ...any) {
+	if c.output != "json" && !c.quiet {
+		c.printf(format+"\n", args...)
+	}
+}
