@@ -137,7 +137,8 @@ func (d *decision) held() {
 
 // Refuse says why a request can have no effect now; empty when it can.
 func (s *State) Refuse(r ripcord.Request) string {
-	if s.Want != "" && (s.Want != ripcord.VerbRollback || r.Verb != ripcord.VerbAbort) {
+	stronger := r.Verb == ripcord.VerbAbort || r.Verb == ripcord.VerbClose
+	if s.Want != "" && (s.Want != ripcord.VerbRollback || !stronger) {
 		return fmt.Sprintf("%s was asked for before and comes first", s.Want)
 	}
 	switch r.Verb {
