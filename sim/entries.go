@@ -169,7 +169,7 @@ func (j *judge) runEntry(e *ripcord.Entry) {
 // attached: what had no result is interrupted.
 func (j *judge) attached() {
 	for _, b := range j.books {
-		if b.open && (!b.lost || j.said <= b.said) {
+		if b.open && !b.lost {
 			b.lost, b.said = true, j.said
 		}
 	}

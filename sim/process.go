@@ -41,7 +41,7 @@ func (s *simulation) start(lease ripcord.Lease) {
 	x := local.New(local.Options{
 		Journal: p, Runtime: p, Adapters: map[string]ripcord.Adapter{fake.Kind: &adapter{p: p, inner: fake.New(s.world)}},
 		Scope: ripcord.Scope{StateDir: "/state", Blobs: processBlobs{p}}, StateID: s.store.StateID(), Lease: lease, TTL: leaseLasts,
-		Decide: s.mutant.decide(s),
+		Decide: s.mutant.decide(s), Bundle: p.bundle, LeaveOnHold: s.scenario.leaves,
 	})
 	s.spawn(p, "loop", func() {
 		state, err := x.Run(context.Background())
@@ -50,10 +50,35 @@ func (s *simulation) start(lease ripcord.Lease) {
 			p.state = state
 		}
 		s.tracef("executor %d ended: %v", lease.Fence, err)
-		if err == nil && state != nil && !state.State.Ended() {
-			s.judge.violate("ends", "the executor left the run in state %s without an error", state.State)
+		if err == nil {
+			p.leaves(state)
 		}
 	})
+}
+
+// leaves judges an executor that ended without an error.
+func (p *process) leaves(state *engine.State) {
+	s := p.sim
+	if state.State.Ended() {
+		return
+	}
+	if !s.scenario.leaves || state.Hold == nil {
+		s.judge.violate("ends", "the executor left the run in state %s without an error", state.State)
+	}
+	s.coverage.count("left on hold")
+	if err := s.store.Release(context.Background(), p.lease); err != nil {
+		s.judge.violate("lease", "a lease cannot be released: %v", err)
+	}
+}
+
+// bundle captures the run's bundle.
+func (p *process) bundle(context.Context, *ripcord.Plan) (map[string]ripcord.BlobRef, error) {
+	p.mayDie("in the bundle")
+	if p.sim.scenario.unbundled {
+		p.sim.coverage.count("bundle failed")
+		return nil, errJournal
+	}
+	return nil, nil
 }
 
 // mayDie is a point at which a crash may happen.

@@ -18,15 +18,17 @@ type scenario struct {
 	faults   []fake.Fault
 	blocks   map[point]*block
 	// The rates are "one in n"; 0 is never.
-	crashes, crashRate  int
-	journalRate         int
-	blobRate            int
-	noiseRate           int
-	stallRate           int
-	changeRate          int
-	slow                bool
-	reverts             bool
-	noiseLeft, careless int
+	crashes, crashRate int
+	journalRate        int
+	blobRate           int
+	noiseRate          int
+	stallRate          int
+	changeRate         int
+	slow               bool
+	reverts            bool
+	// leaves: executors leave a held run; unbundled: its bundle fails.
+	leaves, unbundled bool
+	noiseLeft         int
 }
 
 // point is a place in a step's operation.
@@ -48,7 +50,7 @@ const (
 func newScenario(d *dice) *scenario {
 	s := &scenario{
 		settings: make(map[ripcord.StepID]fake.Settings), initial: make(map[string]string), blocks: make(map[point]*block),
-		slow: d.in(1, 2), reverts: d.in(1, 4),
+		slow: d.in(1, 2), reverts: d.in(1, 4), leaves: d.in(1, 3), unbundled: d.in(1, 60),
 	}
 	s.plan = ripcord.Plan{
 		PlanVersion: ripcord.PlanVersion, Purpose: ripcord.PurposeRelease, Application: application, Environment: environment,
