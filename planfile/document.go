@@ -1,6 +1,7 @@
 package planfile
 
 import (
+	"regexp"
 	"slices"
 
 	"github.com/ripcord-dev/ripcord"
@@ -246,6 +247,19 @@ func (doc *document) identity() {
 	if d.version == "" {
 		d.version = d.options.DefaultVersion
 	}
+	const rule = "use at most 128 letters, digits and . _ + - : / @, starting with a letter or digit"
+	switch n := doc.root.field("version"); {
+	case d.version == "" || validVersion(d.version):
+	case n != nil && d.options.Version == "":
+		d.add(n.at, firstLine(n), rule, "%q cannot be a version", short(d.version))
+	default:
+		d.flag("--version "+short(d.version), rule, "%q cannot be a version", short(d.version))
+	}
+}
+
+// validVersion reports whether a version can stand in commands as it is.
+func validVersion(version string) bool {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,127}$`).MatchString(version)
 }
 
 // readBundle reads `bundle`.

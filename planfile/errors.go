@@ -16,17 +16,17 @@ const MaxErrors = 20
 type Error struct {
 	// File is the plan file's name as the caller gave it, or the flag ("--set")
 	// where the problem is not in the file; Line is 0 then.
-	File string
+	File string `json:"file"`
 	// Line and Column count from 1; Column counts characters.
-	Line   int
-	Column int
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
 	// What is wrong, in one line.
-	What string
+	What string `json:"what"`
 	// Fix is how to mend it.
-	Fix string
+	Fix string `json:"fix"`
 	// Source is the line of the file, Width how many characters of it are meant.
-	Source string
-	Width  int
+	Source string `json:"-"`
+	Width  int    `json:"-"`
 }
 
 // Where returns "file:line:column".
@@ -74,9 +74,9 @@ func (e Error) excerpt() string {
 // Errors are all problems of a plan file, sorted by position. Its code is
 // ripcord.CodePlan.
 type Errors struct { //nolint:errname // it holds a list of Error
-	List []Error
+	List []Error `json:"errors"`
 	// More is how many further problems are not in List.
-	More int
+	More int `json:"more,omitempty"`
 }
 
 // Error returns all problems, one paragraph each.

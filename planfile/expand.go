@@ -215,7 +215,7 @@ func isEnvironmentName(name string) bool {
 // steps are known.
 func (d *decoder) output(n *node, part, rest string) {
 	words := strings.Split(rest, ".")
-	if len(words) != 3 || words[1] != "outputs" || words[2] == "" {
+	if len(words) != 3 || words[1] != "outputs" || !validName(words[2]) {
 		d.reference(n, part, "write ${steps.NAME.outputs.KEY}", "%s is not a reference to an output", short(part))
 		return
 	}

@@ -30,7 +30,7 @@ func (d *decoder) readDeploy(s *step, n *node) {
 	s.service = name
 	s.settings = of.settings
 	s.uses = append(s.uses, of.uses...)
-	if health := of.settings.Health; health != nil && s.timeout == kinds()["deploy"].timeout {
+	if health := of.settings.Health; health != nil && !s.timed {
 		s.timeout = max(s.timeout, ripcord.Duration(of.settings.Instances)*health.StartTimeout+seconds(60))
 	}
 }
@@ -71,7 +71,7 @@ func (d *decoder) readShift(s *step, n *node) {
 			return
 		}
 	}
-	if s.timeout == kinds()["shift"].timeout {
+	if !s.timed {
 		s.timeout = max(s.timeout, set.DrainTimeout+set.ReadyTimeout+seconds(60))
 	}
 	name, deploy := d.deployOf(s, service, "shift")

@@ -41,7 +41,7 @@ func (d *decoder) readFor(s *step, wait *ripcord.Duration, n *node, what string,
 	} else {
 		*wait = d.positive(n, what)
 	}
-	if s.timeout == 0 {
+	if !s.timed {
 		s.timeout = *wait + seconds(60)
 	}
 }

@@ -325,3 +325,33 @@ release:
 		t.Errorf("names = %v, want %v", got, want)
 	}
 }
+
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	f, err := Parse("f.yaml", []byte(`
+application: shop
+services: {web: {command: ./web, instances: 10, health: {tcp: true, start_timeout: 1m}, balancer: b}}
+balancers: {b: {proxy: {listen: "127.0.0.1:1"}}}
+release:
+  - {run: a}
+  - {run: a, timeout: none}
+  - {wait: 5m}
+  - {wait: 5m, timeout: 1m}
+  - {approve: a}
+  - {approve: a, timeout: 1h}
+  - {deploy: web}
+  - {shift: {service: web, drain: 10m}}
+  - {shift: {service: web, drain: 10m}, timeout: 5m}
+  - {watch: 10m, timeout: none}
+`), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range planOf(t, f).Steps {
+		got = append(got, s.Timeout.String())
+	}
+	if want := []string{"10m0s", "0s", "6m0s", "1m0s", "0s", "1h0m0s", "11m0s", "11m30s", "5m0s", "0s"}; !slices.Equal(got, want) {
+		t.Errorf("timeouts = %v, want %v", got, want)
+	}
+}

@@ -70,6 +70,9 @@ func Load(name string, o Options) (*File, error) {
 	case !info.Mode().IsRegular():
 		return nil, ripcord.Errorf(ripcord.CodePlan, "%s is not a file", name).
 			WithFix("name the plan file itself with --file, for example %s", filepath.Join(name, DefaultName))
+	case info.Size() > MaxSize:
+		return nil, ripcord.Errorf(ripcord.CodePlan, "%s has %d bytes; a plan file has at most %d (1 MiB)", name, info.Size(), MaxSize).
+			WithFix("move long texts into files of their own and name those")
 	}
 	data, err := os.ReadFile(name) //nolint:gosec // the user names the file to read
 	if err != nil {

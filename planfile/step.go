@@ -31,8 +31,10 @@ type step struct {
 	implied []string
 	uses    []use
 	timeout ripcord.Duration
-	retry   ripcord.Retry
-	ask     *ripcord.Ask
+	// timed says that the file sets the time-out.
+	timed bool
+	retry ripcord.Retry
+	ask   *ripcord.Ask
 	skip    string
 }
 
@@ -291,6 +293,7 @@ func (d *decoder) readCommon(s *step, item *node) {
 				s.needs = append(s.needs, reference{d.filled(need, "needs"), need.at})
 			}
 		case "timeout":
+			s.timed = true
 			if f.value.kind == textNode && f.value.text == "none" {
 				s.timeout = 0
 			} else {
