@@ -199,3 +199,15 @@ func apply(t *testing.T, step ripcord.Step) ripcord.Attempt {
 	}
 	return a
 }
+
+// waitFor polls for something that the proxy's process does.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -17,30 +18,38 @@ const (
 	logLines      = 20
 )
 
+// instance is the proxy as the supervisor gets it. The labels repeat what an
+// older instance may differ in.
+func (s *Step) instance(listen string) ripcord.Instance {
+	return ripcord.Instance{
+		ID: s.instanceID(), Dir: s.scope.StateDir,
+		Args:   []string{s.scope.Self, "__proxy", "--directory", s.dir, "--listen", listen},
+		Labels: map[string]string{"part": "proxy", "balancer": s.settings.Balancer, "listen": listen, "binary": s.scope.Self},
+		Grace:  ripcord.Duration(startPatience + 2*time.Second),
+	}
+}
+
 // ensure makes the proxy run, supervised, on an address, and returns its status.
-// A proxy that does both already is not touched.
+// A proxy that does both already is not touched, even if another binary runs it:
+// replacing it would cost its listeners a moment.
 func (s *Step) ensure(ctx context.Context, listen string) (dataplane.Status, error) {
-	if status, err := s.client.Status(ctx); err == nil && status.State.Listen == listen {
-		wanted, err := s.scope.Supervisor.List(ctx, s.instanceID())
-		if err != nil {
-			return status, err
-		}
-		for _, instance := range wanted {
-			if instance.ID == s.instanceID() {
-				return status, s.stampPending(ctx)
-			}
-		}
+	wanted, err := s.supervised(ctx)
+	if err != nil {
+		return dataplane.Status{}, err
+	}
+	if status, err := s.client.Status(ctx); err == nil && status.State.Listen == listen && wanted != nil {
+		return status, s.stampPending(ctx)
 	}
 	if err := s.unclaimed(ctx, listen); err != nil {
 		return dataplane.Status{}, err
 	}
-	err := s.scope.Supervisor.Start(ctx, ripcord.Instance{
-		ID: s.instanceID(), Dir: s.scope.StateDir,
-		Args:   []string{s.scope.Self, "__proxy", "--directory", s.dir, "--listen", listen},
-		Labels: map[string]string{"part": "proxy", "balancer": s.settings.Balancer, "listen": listen},
-		Grace:  ripcord.Duration(startPatience) + ripcord.Duration(2*time.Second),
-	})
-	if err != nil {
+	instance := s.instance(listen)
+	if wanted != nil && !maps.Equal(wanted.Labels, instance.Labels) {
+		if err := s.scope.Supervisor.Stop(ctx, instance.ID); err != nil {
+			return dataplane.Status{}, err
+		}
+	}
+	if err := s.scope.Supervisor.Start(ctx, instance); err != nil {
 		return dataplane.Status{}, err
 	}
 	status, err := s.answering(ctx, listen)
@@ -48,6 +57,20 @@ func (s *Step) ensure(ctx context.Context, listen string) (dataplane.Status, err
 		return status, err
 	}
 	return status, s.stampPending(ctx)
+}
+
+// supervised returns the proxy's instance, or nil.
+func (s *Step) supervised(ctx context.Context) (*ripcord.InstanceStatus, error) {
+	instances, err := s.scope.Supervisor.List(ctx, s.instanceID())
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range instances {
+		if i.ID == s.instanceID() {
+			return &i, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // no instance is not an error, and there is no value to return
 }
 
 // unclaimed fails when the proxy of another folder has the address.
@@ -84,16 +107,8 @@ func (s *Step) answering(ctx context.Context, listen string) (dataplane.Status, 
 
 // failedToStart reports whether the proxy's process has ended by itself.
 func (s *Step) failedToStart(ctx context.Context) bool {
-	instances, err := s.scope.Supervisor.List(ctx, s.instanceID())
-	if err != nil {
-		return false
-	}
-	for _, i := range instances {
-		if i.ID == s.instanceID() && !i.Running && i.LastExit != nil && i.LastExit.Code != 0 {
-			return true
-		}
-	}
-	return false
+	i, err := s.supervised(ctx)
+	return err == nil && i != nil && !i.Running && i.LastExit != nil && i.LastExit.Code != 0
 }
 
 // notStarted is the failure of a proxy that does not answer, with its words.
