@@ -35,7 +35,7 @@ type step struct {
 	timed bool
 	retry ripcord.Retry
 	ask   *ripcord.Ask
-	skip    string
+	skip  string
 }
 
 // kind is how one kind of step is read.
