@@ -20,13 +20,17 @@ func (a *adapter) Kind() string { return a.inner.Kind() }
 
 // Open opens a step.
 func (a *adapter) Open(ctx context.Context, spec ripcord.StepSpec, scope ripcord.Scope) (ripcord.Step, error) {
-	opened, err := a.inner.Open(ctx, spec, scope)
-	if err != nil {
-		return nil, err
-	}
-	inner, ok := opened.(*fake.Step)
-	if !ok {
-		return nil, fmt.Errorf("step %s is a %T", spec.ID, opened)
+	inner := a.p.sim.opened[spec.ID]
+	if inner == nil {
+		opened, err := a.inner.Open(ctx, spec, scope)
+		if err != nil {
+			return nil, err
+		}
+		var ok bool
+		if inner, ok = opened.(*fake.Step); !ok {
+			return nil, fmt.Errorf("step %s is a %T", spec.ID, opened)
+		}
+		a.p.sim.opened[spec.ID] = inner // it remembers nothing, and opening takes time
 	}
 	return &step{Step: inner, p: a.p, id: spec.ID}, nil
 }
@@ -39,46 +43,41 @@ type step struct {
 	id ripcord.StepID
 }
 
-func (s *step) during(op fake.Op, a ripcord.Attempt, effect func() error) error {
+func (s *step) during(op fake.Op, a ripcord.Attempt, effect func(a ripcord.Attempt) error) error {
+	a = s.p.sim.mutant.before(s.p, s.id, a)
 	s.p.sim.judge.begins(s.p, s.id, op, a)
-	err := effect()
+	err := effect(a)
 	s.p.sim.judge.ends(s.p, s.id, op)
 	s.p.sim.tracef("%d: %s %s returned %v", s.p.lease.Fence, op, s.id, err)
 	return err
 }
 
-// Check looks.
-func (s *step) Check(ctx context.Context) (ripcord.Observation, error) {
-	seen, err := s.Step.Check(ctx)
-	return s.p.sim.mutant.seen(seen), err
-}
-
 // Apply applies.
 func (s *step) Apply(ctx context.Context, a ripcord.Attempt) error {
-	return s.during(fake.Apply, a, func() error { return s.Step.Apply(ctx, a) })
+	return s.during(fake.Apply, a, func(a ripcord.Attempt) error { return s.Step.Apply(ctx, a) })
 }
 
 // Undo undoes.
 func (s *step) Undo(ctx context.Context, a ripcord.Attempt) error {
-	return s.during(fake.Undo, a, func() error { return s.Step.Undo(ctx, a) })
+	return s.during(fake.Undo, a, func(a ripcord.Attempt) error { return s.Step.Undo(ctx, a) })
 }
 
 // Prepare prepares.
 func (s *step) Prepare(ctx context.Context, a ripcord.Attempt) error {
-	return s.during(fake.Prepare, a, func() error { return s.Step.Prepare(ctx, a) })
+	return s.during(fake.Prepare, a, func(a ripcord.Attempt) error { return s.Step.Prepare(ctx, a) })
 }
 
 // Discard discards.
 func (s *step) Discard(ctx context.Context, a ripcord.Attempt) error {
-	return s.during(fake.Discard, a, func() error { return s.Step.Discard(ctx, a) })
+	return s.during(fake.Discard, a, func(a ripcord.Attempt) error { return s.Step.Discard(ctx, a) })
 }
 
 // Finish finishes.
 func (s *step) Finish(ctx context.Context, a ripcord.Attempt) error {
-	return s.during(fake.Finish, a, func() error { return s.Step.Finish(ctx, a) })
+	return s.during(fake.Finish, a, func(a ripcord.Attempt) error { return s.Step.Finish(ctx, a) })
 }
 
 // Resume finds what a dead executor left.
 func (s *step) Resume(ctx context.Context, a ripcord.Attempt, undo bool) error {
-	return s.during(fake.Resume, a, func() error { return s.Step.Resume(ctx, a, undo) })
+	return s.during(fake.Resume, a, func(a ripcord.Attempt) error { return s.Step.Resume(ctx, a, undo) })
 }

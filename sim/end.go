@@ -20,11 +20,13 @@ func (j *judge) end() {
 			j.violate("chain", "the journal cannot be read: %v", err)
 			return
 		}
-		sealed, err := ripcord.Seal(e, uint64(len(own))+1, prev)
-		if err != nil || sealed.Hash != e.Hash {
-			j.violate("chain", "entry %d does not follow from the one before", e.Seq)
+		if s.sealed {
+			sealed, err := ripcord.Seal(e, uint64(len(own))+1, prev)
+			if err != nil || sealed.Hash != e.Hash {
+				j.violate("chain", "entry %d does not follow from the one before", e.Seq)
+			}
+			prev = e.Hash
 		}
-		prev = e.Hash
 		own = append(own, e)
 	}
 	all, err := local.Load(ctx, s.process, s.run)

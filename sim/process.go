@@ -41,7 +41,7 @@ func (s *simulation) start(lease ripcord.Lease) {
 	x := local.New(local.Options{
 		Journal: p, Runtime: p, Adapters: map[string]ripcord.Adapter{fake.Kind: &adapter{p: p, inner: fake.New(s.world)}},
 		Scope: ripcord.Scope{StateDir: "/state", Blobs: processBlobs{p}}, StateID: s.store.StateID(), Lease: lease, TTL: leaseLasts,
-		Decide: s.mutant.decide(s), Bundle: p.bundle, LeaveOnHold: s.scenario.leaves,
+		Decide: s.mutant.decide(), Bundle: p.bundle, LeaveOnHold: s.scenario.leaves,
 	})
 	s.spawn(p, "loop", func() {
 		state, err := x.Run(context.Background())
@@ -113,9 +113,8 @@ func (p *process) Append(ctx context.Context, entries ...ripcord.Entry) error {
 			return errJournal
 		}
 	}
-	entries = s.mutant.entries(p, entries)
-	if err := s.store.Append(ctx, entries...); err != nil {
-		p.refused(err)
+	entries, err := s.mutant.append(ctx, p, entries)
+	if err != nil || len(entries) == 0 {
 		return err
 	}
 	for i := range entries {

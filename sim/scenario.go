@@ -88,7 +88,7 @@ func policy(d *dice) ripcord.FailurePolicy {
 // engine does undisturbed is simulated as well.
 func (s *scenario) unrest(d *dice) {
 	if d.in(2, 3) {
-		s.crashes, s.crashRate = 1+d.below(6), pick(d, 4, 10, 20, 40)
+		s.crashes, s.crashRate = 1+d.below(6), pick(d, 6, 15, 30, 60)
 	}
 	if d.in(1, 6) {
 		s.journalRate = pick(d, 10, 40)

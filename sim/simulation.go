@@ -52,8 +52,12 @@ type simulation struct {
 	store *memory.Store
 	world *fake.World
 	blobs *blobs
-	run   ripcord.RunID
-	plan  *ripcord.Plan
+	// opened are the steps; sealed says that the journal is chained by hashes,
+	// which takes time, so that only some seeds do it.
+	opened map[ripcord.StepID]*fake.Step
+	sealed bool
+	run    ripcord.RunID
+	plan   *ripcord.Plan
 
 	clock, began time.Time
 	timers       []*timer
@@ -72,11 +76,11 @@ type simulation struct {
 func Run(o Options) Result {
 	s := &simulation{
 		dice: newDice(o.Seed), mutant: o.Mutant, trace: o.Trace, coverage: make(Coverage),
-		world: fake.NewWorld(), blobs: newBlobs(),
+		world: fake.NewWorld(), blobs: newBlobs(), opened: make(map[ripcord.StepID]*fake.Step),
 		began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
-	s.clock = s.began
-	s.store = memory.New(memory.Options{Now: func() time.Time { return s.clock }})
+	s.clock, s.sealed = s.began, s.dice.in(1, 4)
+	s.store = memory.New(memory.Options{Now: func() time.Time { return s.clock }, Unsealed: !s.sealed})
 	s.scenario = newScenario(s.dice)
 	s.judge = newJudge(s)
 	for _, id := range sortedKeys(s.scenario.initial) {
