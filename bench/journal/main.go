@@ -72,7 +72,7 @@ func ratio(ctx context.Context, dir, name string, aim float64, work func(context
 		steps += float64(n) / took.Seconds() / rounds
 		flushes += (before + after) / 2 / rounds
 	}
-	fmt.Fprintf(os.Stdout, "%-28s %7.0f steps/s, %6.0f raw flushes/s: ratio %.2f (aim %.2f)\n", name, steps, flushes, steps/flushes, aim)
+	_, _ = fmt.Fprintf(os.Stdout, "%-28s %7.0f steps/s, %6.0f raw flushes/s: ratio %.2f (aim %.2f)\n", name, steps, flushes, steps/flushes, aim)
 	return s.Close()
 }
 
@@ -161,7 +161,7 @@ func status(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(os.Stdout, "%-28s open %.1f ms (aim < 20), open and list %.1f ms (aim < 100)\n", "status with 100,000 entries",
+	_, _ = fmt.Fprintf(os.Stdout, "%-28s open %.1f ms (aim < 20), open and list %.1f ms (aim < 100)\n", "status with 100,000 entries",
 		float64(opening.Microseconds())/1000, float64(listing.Microseconds())/1000)
 	return nil
 }
