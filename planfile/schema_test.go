@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -66,6 +67,31 @@ func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
 	for _, name := range examples(t) {
 		if err := s.Validate(instance(t, read(t, name))); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestExamplesAreRight(t *testing.T) {
+	t.Parallel()
+	for _, name := range examples(t) {
+		o := optionsOf(read(t, name))
+		if o.Version == "" {
+			o.Version = "v1"
+		}
+		if _, err := Load(name, o); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	data, err := os.ReadFile("testdata/good/shop.yaml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := Parse("shop.yaml", data, optionsOf(data)); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
