@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -60,7 +61,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
@@ -84,9 +85,7 @@ func spec(t *testing.T, listen, colour string, change map[string]any, targets ..
 		"health":        map[string]any{"http": "/healthz", "interval": 0.02, "timeout": 0.5, "successes": 2, "failures": 2},
 		"drain_timeout": 5, "ready_timeout": 10,
 	}
-	for key, value := range change {
-		settings[key] = value
-	}
+	maps.Copy(settings, change)
 	raw, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +100,7 @@ func answer(listen string) string {
 	if err != nil {
 		return "nobody"
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		return fmt.Sprintf("status %d", response.StatusCode)
@@ -126,10 +125,12 @@ func world(t *testing.T, scope ripcord.Scope, listen string, targets ...*target)
 	for _, to := range targets {
 		names = append(names, to.addr(), to.name)
 	}
+	var b strings.Builder
+	b.WriteString(text)
 	for _, side := range status.State.Sides {
-		text += fmt.Sprintf("; %s: %v", side.Name, side.Targets)
+		fmt.Fprintf(&b, "; %s: %v", side.Name, side.Targets)
 	}
-	return strings.NewReplacer(names...).Replace(text)
+	return strings.NewReplacer(names...).Replace(b.String())
 }
 
 // TestConformanceFirst: there was no proxy before.

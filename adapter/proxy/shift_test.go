@@ -148,7 +148,7 @@ func TestAddressInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	listen := l.Addr().String()
 	step := open(t, newScope(t), spec(t, listen, "blue", nil, startTarget(t, "blue")))
 	a := attempt(t, step)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,7 +41,7 @@ func ask(addr string, end time.Time) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	request := []byte("GET /catalogue?page=2 HTTP/1.1\r\nHost: " + addr + "\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")
 	reader := bufio.NewReader(conn)
 	var n int64
@@ -78,7 +79,7 @@ func readAnswer(r *bufio.Reader) error {
 		}
 	}
 	if length < 0 {
-		return fmt.Errorf("an answer without a length")
+		return errors.New("an answer without a length")
 	}
 	_, err = io.CopyN(io.Discard, r, int64(length))
 	return err

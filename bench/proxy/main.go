@@ -61,7 +61,7 @@ func bench(rounds int, length time.Duration, connections int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	stage := &stage{dir: dir, nginx: nginx}
 	defer stage.close()
 	contenders, err := stage.open()
@@ -251,6 +251,6 @@ func freeAddress() string {
 	if err != nil {
 		return "127.0.0.1:0"
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }

@@ -18,10 +18,10 @@ import (
 	"github.com/ripcord-dev/ripcord"
 )
 
-// ErrNotRunning: no proxy answers for the directory.
+// ErrNotRunning says that no proxy answers for the directory.
 var ErrNotRunning = errors.New("the proxy is not running")
 
-// ErrConflict: the command does not fit the proxy's state, for example because
+// ErrConflict says that the command does not fit the proxy's state, for example because
 // somebody else changed it.
 var ErrConflict = errors.New("the proxy refused")
 
@@ -110,7 +110,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		}
 		return result, fmt.Errorf("control socket of the proxy: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return result, refusal(response)
 	}

@@ -44,7 +44,7 @@ func (p *Proxy) controlHandler() http.Handler {
 		take(w, r, func(s ripcord.Stamp) (any, error) { return s, p.SetStamp(&s) })
 	})
 	mux.HandleFunc("PUT /side/{name}", func(w http.ResponseWriter, r *http.Request) {
-		take(w, r, func(s Side) (any, error) {
+		take(w, r, func(s Side) (any, error) { //nolint:contextcheck // the probes that it starts outlive the command
 			if s.Name != r.PathValue("name") {
 				return nil, conflict("the side is named %q in the path and %q in the body", r.PathValue("name"), s.Name)
 			}
@@ -59,7 +59,7 @@ func (p *Proxy) controlHandler() http.Handler {
 		take(w, r, func(c RouteChange) (any, error) { return p.after(p.SetRoute(c)) })
 	})
 	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) {
-		take(w, r, func(d DrainRequest) (any, error) { return p.Drain(r.Context(), d) })
+		take(w, r, func(d DrainRequest) (any, error) { return p.Drain(r.Context(), d) }) //nolint:contextcheck // it is the request's
 	})
 	return mux
 }

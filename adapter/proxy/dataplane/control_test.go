@@ -28,7 +28,7 @@ func TestControlSocketIsPrivate(t *testing.T) {
 			}
 		}
 		if dir == long {
-			t.Cleanup(func() { os.RemoveAll(filepath.Dir(path)) })
+			t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(path)) })
 		}
 		if _, err := c.Stamp(t.Context()); err != nil {
 			t.Errorf("the client does not find the socket: %v", err)

@@ -46,7 +46,7 @@ type histogram struct {
 }
 
 func (h *histogram) observe(d time.Duration) {
-	us := uint64(max(d.Microseconds(), 0)) //nolint:gosec // not negative
+	us := uint64(max(d.Microseconds(), 0))
 	h.buckets[bucketOf(us)].Add(1)
 	h.sum.Add(us)
 }

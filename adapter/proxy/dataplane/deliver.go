@@ -3,6 +3,7 @@ package dataplane
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -32,9 +33,7 @@ func (in *inbound) deliver(x *exchange, response *http.Response) {
 		in.breakOff(x, err)
 	}
 	whole = true
-	for name, values := range response.Trailer {
-		h[name] = values
-	}
+	maps.Copy(h, response.Trailer)
 }
 
 // errClientWrite: the client does not take its answer.
@@ -51,7 +50,7 @@ func (in *inbound) breakOff(x *exchange, err error) {
 	panic(http.ErrAbortHandler)
 }
 
-func announceTrailers(h http.Header, trailer http.Header) {
+func announceTrailers(h, trailer http.Header) {
 	for name := range trailer {
 		h.Add("Trailer", name)
 	}
@@ -77,14 +76,8 @@ func (in *inbound) copyAnswer(x *exchange, response *http.Response) error {
 	defer in.proxy.buffers.copy.Put(piece)
 	for {
 		n, err := response.Body.Read(*piece)
-		if n > 0 {
-			if long {
-				_ = control.SetWriteDeadline(in.proxy.now().Add(bodyPatience))
-			}
-			if _, err := in.w.Write((*piece)[:n]); err != nil {
-				return errClientWrite
-			}
-			in.side.count.bytesOut.Add(uint64(n)) //nolint:gosec // not negative
+		if n > 0 && in.write((*piece)[:n], control) != nil {
+			return errClientWrite
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -96,6 +89,17 @@ func (in *inbound) copyAnswer(x *exchange, response *http.Response) error {
 			return errClientWrite
 		}
 	}
+}
+
+// write passes one piece on; with a control, only as long as the client's
+// patience lasts.
+func (in *inbound) write(piece []byte, control *http.ResponseController) error {
+	if control != nil {
+		_ = control.SetWriteDeadline(in.proxy.now().Add(bodyPatience))
+	}
+	n, err := in.w.Write(piece)
+	in.side.count.bytesOut.Add(uint64(n)) //nolint:gosec // not negative
+	return err
 }
 
 func eventStream(h http.Header) bool {

@@ -1,11 +1,11 @@
 package dataplane_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,13 +19,14 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
-func stats(t *testing.T, c *dataplane.Client, name string) dataplane.SideStats {
+// stats are those of side blue.
+func stats(t *testing.T, c *dataplane.Client) dataplane.SideStats {
 	t.Helper()
 	s, err := c.Stats(t.Context())
 	if err != nil {
 		t.Fatalf("stats: %v", err)
 	}
-	return s.Sides[name]
+	return s.Sides["blue"]
 }
 
 // TestKilledTarget: GETs, also those in flight, go to the target that is left.
@@ -42,7 +43,7 @@ func TestKilledTarget(t *testing.T) {
 	before := l.answered.Load()
 	eventually(t, "load after the kill", func() bool { return l.answered.Load() > before+500 })
 	l.end(t)
-	if s := stats(t, c, "blue"); s.Errors.Upstream != 0 || s.Status["5xx"] != 0 {
+	if s := stats(t, c); s.Errors.Upstream != 0 || s.Status["5xx"] != 0 {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -66,7 +67,7 @@ func TestHungTarget(t *testing.T) {
 				t.Errorf("post: %v", err)
 				return
 			}
-			defer response.Body.Close()
+			defer func() { _ = response.Body.Close() }()
 			body, _ := io.ReadAll(response.Body)
 			switch {
 			case response.StatusCode == http.StatusOK:
@@ -82,7 +83,7 @@ func TestHungTarget(t *testing.T) {
 	posts.Wait()
 	eventually(t, "load after the hang", func() bool { return l.answered.Load() > 500 })
 	l.end(t)
-	s := stats(t, c, "blue")
+	s := stats(t, c)
 	if s.Errors.Upstream != uint64(lost.Load()) || answered.Load()+lost.Load() != 8 {
 		t.Errorf("%d posts answered, %d lost; stats %+v", answered.Load(), lost.Load(), s)
 	}
@@ -108,13 +109,13 @@ func TestIdempotencyKey(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			request.Header.Set("Idempotency-Key", fmt.Sprint(i))
+			request.Header.Set("Idempotency-Key", strconv.Itoa(i))
 			response, err := http.DefaultClient.Do(request)
 			if err != nil {
 				t.Errorf("post: %v", err)
 				return
 			}
-			defer response.Body.Close()
+			defer func() { _ = response.Body.Close() }()
 			if body, _ := io.ReadAll(response.Body); string(body) != "good POST 5" {
 				t.Errorf("post: %d %s", response.StatusCode, body)
 			}
@@ -132,7 +133,7 @@ func TestUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response.Body.Close()
+	_ = response.Body.Close()
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
 		t.Errorf("without a route: %d %v", response.StatusCode, response.Header)
 	}
@@ -144,7 +145,7 @@ func TestUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, _ := io.ReadAll(response.Body)
 	if response.StatusCode != http.StatusBadGateway || response.Header.Get("Server") != "" || response.Header.Get("Date") == "" ||
 		!strings.HasPrefix(string(body), "Bad Gateway: ") {
@@ -210,16 +211,16 @@ func TestWebSocketsAreCapped(t *testing.T) {
 		if err != nil {
 			t.Fatalf("websocket: %v", err)
 		}
-		defer ws.Close()
+		defer func() { _ = ws.Close() }()
 		sockets = append(sockets, ws)
 	}
 	if ws, err := websocket.Dial("ws://"+addr+"/ws", "", "http://"+addr); err == nil {
-		ws.Close()
+		_ = ws.Close()
 		t.Error("a third websocket is taken; the limit is 2")
 	}
 	route(t, c, "green")
 	echo(t, sockets, "blue")
-	if s := stats(t, c, "blue"); s.WebSockets != 2 || s.InFlight != 0 || s.Upgraded != 2 {
+	if s := stats(t, c); s.WebSockets != 2 || s.InFlight != 0 || s.Upgraded != 2 {
 		t.Errorf("before the drain: %+v", s)
 	}
 	drained, err := c.Drain(t.Context(), dataplane.DrainRequest{Side: "blue", Timeout: ripcord.Duration(50 * time.Millisecond)})
@@ -242,7 +243,7 @@ func TestDrainWaits(t *testing.T) {
 	route(t, c, "blue")
 	body := make(chan string, 1)
 	go func() { body <- get(t, "http://"+addr+"/?ms=400") }()
-	eventually(t, "the request is in flight", func() bool { return stats(t, c, "blue").InFlight == 1 })
+	eventually(t, "the request is in flight", func() bool { return stats(t, c).InFlight == 1 })
 	route(t, c, "green")
 	drained, err := c.Drain(t.Context(), dataplane.DrainRequest{Side: "blue", Timeout: ripcord.Duration(time.Millisecond)})
 	if err != nil || drained.InFlight != 1 {
@@ -271,7 +272,7 @@ func TestStartRefuses(t *testing.T) {
 		prepare           func(dir string) error
 		want              []string
 	}{
-		{"address of another proxy", t.TempDir(), addr, nil, []string{addr, dir, fmt.Sprint(p.cmd.Process.Pid)}},
+		{"address of another proxy", t.TempDir(), addr, nil, []string{addr, dir, strconv.Itoa(p.cmd.Process.Pid)}},
 		{"directory of another proxy", dir, freeAddress(t), nil, []string{"another proxy works in " + dir}},
 		{"corrupt state", t.TempDir(), freeAddress(t), func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":1,"listen":"127`), 0o600)

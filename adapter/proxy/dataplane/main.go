@@ -45,14 +45,14 @@ func Main(ctx context.Context, args []string, stderr io.Writer, now func() time.
 	o.log = slog.New(slog.NewTextHandler(stderr, nil))
 	o.temporary = os.TempDir()
 	if o.directory == "" || flags.NArg() > 0 || ValidAddress(o.listen) != nil {
-		fmt.Fprintln(stderr, "usage: __proxy --directory DIR --listen HOST:PORT")
+		_, _ = fmt.Fprintln(stderr, "usage: __proxy --directory DIR --listen HOST:PORT")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	debug.SetGCPercent(garbagePercent)
 	if err := run(ctx, o); err != nil {
-		o.log.Error("the proxy cannot work", slog.String("error", err.Error()))
+		o.log.ErrorContext(ctx, "the proxy cannot work", slog.String("error", err.Error()))
 		return 1
 	}
 	return 0
@@ -83,7 +83,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }()
 	state, err := loadState(dir, o.listen)
 	if err != nil {
 		return err
@@ -92,21 +92,21 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer public.Close()
+	defer func() { _ = public.Close() }()
 	control, err := listenControl(ctx, dir, o.temporary)
 	if err != nil {
 		return err
 	}
-	defer control.Close()
+	defer func() { _ = control.Close() }()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	p := New(life, dir, state, o.now, o.log)
 	var config net.ListenConfig
 	if claim, err := config.Listen(ctx, "unix", claimName(o.listen)); err == nil {
-		defer claim.Close()
+		defer func() { _ = claim.Close() }()
 		go p.serveClaim(claim, o.listen)
 	}
-	o.log.Info("proxy listens", slog.String("listen", o.listen), slog.String("side", state.Route))
+	o.log.InfoContext(ctx, "proxy listens", slog.String("listen", o.listen), slog.String("side", state.Route))
 	return p.serve(ctx, end, o, public, control)
 }
 
@@ -138,7 +138,7 @@ func (p *Proxy) serve(ctx context.Context, end func(), o options, public, contro
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	o.log.Info("proxy stops", slog.Int64("in_flight", p.inFlight.Load()))
+	o.log.InfoContext(ctx, "proxy stops", slog.Int64("in_flight", p.inFlight.Load()))
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.grace)
 	defer cancel()
 	if shut := front.Shutdown(grace); shut != nil {

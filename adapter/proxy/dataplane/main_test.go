@@ -55,11 +55,11 @@ func serveTarget(name string) int {
 		if ms, err := strconv.Atoi(r.URL.Query().Get("ms")); err == nil {
 			time.Sleep(time.Duration(ms) * time.Millisecond)
 		}
-		fmt.Fprintf(w, "%s %s %d", name, r.Method, len(body))
+		_, _ = fmt.Fprintf(w, "%s %s %d", name, r.Method, len(body))
 	})
 	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprintf(w, "data: %s\n\n", name)
+		_, _ = fmt.Fprintf(w, "data: %s\n\n", name)
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
@@ -132,7 +132,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
@@ -144,7 +144,7 @@ func startProxy(t *testing.T, dir, listen string) (*process, *dataplane.Client) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	cmd.Stderr = file
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func get(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatalf("get: %v", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatalf("get: %v", err)

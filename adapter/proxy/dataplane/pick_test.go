@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -68,7 +67,7 @@ func TestNote(t *testing.T) {
 	}
 	for _, test := range tests {
 		s := testSide(t, test.initial, "a:1")
-		p := &prober{side: s, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		p := &prober{side: s, log: slog.New(slog.DiscardHandler)}
 		var ejected bool
 		for _, c := range test.probes {
 			ejected = p.note(s.targets[0], ProbeResult{OK: c == '+'})

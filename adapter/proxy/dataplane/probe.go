@@ -95,7 +95,7 @@ func probeOnce(ctx context.Context, addr, path string, deadline time.Time, r *Pr
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if path == "" {
 		return nil
 	}
@@ -112,7 +112,7 @@ func probeOnce(ctx context.Context, addr, path string, deadline time.Time, r *Pr
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	r.Status = response.StatusCode
 	if response.StatusCode/100 == 2 {
 		return nil

@@ -52,7 +52,7 @@ func New(ctx context.Context, dir string, state *State, now func() time.Time, lo
 		if side.Name == state.Route {
 			initial = assumed
 		}
-		p.start(side, initial)
+		p.start(side, initial) //nolint:contextcheck // it is kept in p
 	}
 	p.table.Store(&table{side: p.live[state.Route]})
 	return p
@@ -129,7 +129,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if body.stream == nil && body.kept == nil && r.ProtoMajor == 1 {
 		in.upgrade = upgradeOf(r.Header)
 	}
-	in.forward()
+	in.forward() //nolint:contextcheck // it is the request's
 }
 
 func unsendable(r *http.Request) int {

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -132,7 +133,7 @@ func (h Health) Validate() error {
 		return fmt.Errorf("health path %q: it must begin with / and hold no spaces", h.HTTP)
 	}
 	if h.Successes < 0 || h.Failures < 0 || h.Successes > 1000 || h.Failures > 1000 {
-		return fmt.Errorf("health thresholds must be between 1 and 1000")
+		return errors.New("health thresholds must be between 1 and 1000")
 	}
 	return within(map[string]ripcord.Duration{"health interval": h.Interval, "health timeout": h.Timeout}, 10*time.Millisecond)
 }
@@ -140,7 +141,7 @@ func (h Health) Validate() error {
 // Validate reports the first field that is out of its bounds.
 func (l Limits) Validate() error {
 	if l.MaxInFlight < 0 || l.MaxWebSockets < 0 || l.ReplayBody < 0 {
-		return fmt.Errorf("limits must not be negative")
+		return errors.New("limits must not be negative")
 	}
 	if l.ReplayBody > maxReplay {
 		return fmt.Errorf("limit replay_body is %d bytes; the most is %d", l.ReplayBody, maxReplay)

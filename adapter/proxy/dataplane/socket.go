@@ -31,11 +31,11 @@ const (
 // lockDirectory makes sure that one process at most leads the proxy of dir. The
 // lock ends with the process.
 func lockDirectory(dir string) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // our own folder
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor fits
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("another proxy works in %s already: %w", dir, err)
@@ -126,7 +126,7 @@ func ReadClaim(ctx context.Context, listen string) *Claim {
 	if err != nil {
 		return nil
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(longAgo()) })
 	defer stop()
 	claim := new(Claim)

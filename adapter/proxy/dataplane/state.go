@@ -105,14 +105,14 @@ func decodeStrict(data []byte, v any) error {
 // nil without an error where there never was one.
 func ReadState(dir string) (*State, error) {
 	path := filepath.Join(dir, stateFile)
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // our own folder
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // no state is not an error, and there is no value to return
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	data, err := io.ReadAll(io.LimitReader(file, maxStateSize+1))
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func writeFile(dir, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name())
+	defer func() { _ = os.Remove(temporary.Name()) }()
 	_, err = temporary.Write(data)
 	if err == nil {
 		err = temporary.Sync()
@@ -165,10 +165,10 @@ func writeFile(dir, name string, data []byte) error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // our own folder
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	return d.Sync()
 }

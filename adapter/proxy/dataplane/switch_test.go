@@ -68,7 +68,7 @@ func (l *load) send(client *http.Client, addr string, i int, posts bool) {
 		return
 	}
 	text, err := io.ReadAll(response.Body)
-	response.Body.Close()
+	_ = response.Body.Close()
 	if err != nil || response.StatusCode != http.StatusOK {
 		l.bad.Add(1)
 		l.note(fmt.Sprintf("%s %s: %d %s %v", method, path, response.StatusCode, text, err))
@@ -107,7 +107,7 @@ func TestSwitchesLoseNothing(t *testing.T) {
 		if err != nil {
 			t.Fatalf("websocket: %v", err)
 		}
-		defer ws.Close()
+		defer func() { _ = ws.Close() }()
 		sockets = append(sockets, ws)
 	}
 	pinned := current

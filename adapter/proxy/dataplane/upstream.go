@@ -61,7 +61,7 @@ type headerLimit struct{ *upstreamConn }
 func (h headerLimit) Read(p []byte) (int, error) {
 	u := h.upstreamConn
 	if u.headerLeft < 0 {
-		return u.Conn.Read(p)
+		return u.Read(p)
 	}
 	if u.headerLeft == 0 {
 		return 0, errHeaderTooLarge
@@ -69,7 +69,7 @@ func (h headerLimit) Read(p []byte) (int, error) {
 	if len(p) > u.headerLeft {
 		p = p[:u.headerLeft]
 	}
-	n, err := u.Conn.Read(p)
+	n, err := u.Read(p)
 	u.headerLeft -= n
 	return n, err
 }

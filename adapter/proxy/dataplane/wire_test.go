@@ -20,7 +20,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // exchange sends raw bytes and returns everything that comes back.
 func exchange(t *testing.T, conn net.Conn, request string) string {
 	t.Helper()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatalf("write: %v", err)
@@ -53,7 +53,7 @@ func startRawTarget(t *testing.T, answer string) *rawTarget {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	target := &rawTarget{addr: l.Addr().String(), seen: make(chan string, 100)}
 	go func() {
 		for {
@@ -68,7 +68,7 @@ func startRawTarget(t *testing.T, answer string) *rawTarget {
 }
 
 func (r *rawTarget) serve(conn net.Conn, answer string) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	reader := bufio.NewReader(conn)
 	for {
 		var text strings.Builder
@@ -239,14 +239,14 @@ func TestEventsAreFlushed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	line, err := bufio.NewReader(response.Body).ReadString('\n')
 	if err != nil || line != "data: blue\n" {
 		t.Errorf("first event %q, %v", line, err)
 	}
 	cancel()
 	eventually(t, "the stream is counted out", func() bool {
-		s := stats(t, c, "blue")
+		s := stats(t, c)
 		return s.InFlight == 0 && s.Cancelled == 1 && s.Errors.Upstream == 0
 	})
 }
@@ -269,7 +269,7 @@ func TestHTTP2(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
+		_ = response.Body.Close()
 		if want := fmt.Sprintf("blue POST %d", length); err != nil || string(body) != want || response.ProtoMajor != 2 {
 			t.Errorf("%d: %s %q, %v", i, response.Proto, body, err)
 		}
@@ -290,12 +290,12 @@ func TestBigBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(response.Body)
-		response.Body.Close()
+		_ = response.Body.Close()
 		if err != nil || string(text) != fmt.Sprintf("blue POST %d", size) {
 			t.Errorf("%q, %v", text, err)
 		}
 	}
-	if s := stats(t, c, "blue"); s.BytesIn != 2*size {
+	if s := stats(t, c); s.BytesIn != 2*size {
 		t.Errorf("%d bytes in; want %d", s.BytesIn, 2*size)
 	}
 }
