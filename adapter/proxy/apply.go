@@ -27,7 +27,8 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err := s.unchanged(a, &status.State); err != nil {
 		return err
 	}
-	if status, err = s.client.PutSide(ctx, side); err != nil {
+	put, err := s.client.PutSide(ctx, side)
+	if err != nil {
 		return refused(err)
 	}
 	say(a, "waiting until %s is ready", describe(side))
@@ -36,7 +37,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	from := view{state: &status.State}.image().routed()
-	_, err = s.client.SetRoute(ctx, dataplane.RouteChange{Side: side.Name, Revision: status.State.Revision})
+	_, err = s.client.SetRoute(ctx, dataplane.RouteChange{Side: side.Name, Revision: put.State.Revision})
 	if err != nil {
 		return refused(err)
 	}

@@ -299,3 +299,30 @@ func TestWrongSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestSomebodyElseMeanwhile: a change while the new side gets ready is noticed.
+func TestSomebodyElseMeanwhile(t *testing.T) {
+	t.Parallel()
+	scope, listen := newScope(t), freeAddress(t)
+	apply(t, open(t, scope, spec(t, listen, "blue", nil, startTarget(t, "blue"))))
+	green := startTarget(t, "green")
+	green.sick(true)
+	step := open(t, scope, spec(t, listen, "green", nil, green))
+	a := attempt(t, step)
+	done := make(chan error, 1)
+	go func() { done <- step.Apply(t.Context(), a) }()
+	waitFor(t, "green is there", func() bool {
+		status, err := client(scope).Status(t.Context())
+		return err == nil && status.Side("green") != nil
+	})
+	if _, err := client(scope).PutSide(t.Context(), dataplane.Side{Name: "red", Targets: []string{green.addr()}}); err != nil {
+		t.Fatal(err)
+	}
+	green.sick(false)
+	if failure := failureOf(t, <-done); !strings.Contains(failure.Summary, "somebody else changed it") {
+		t.Errorf("%s", failure.Summary)
+	}
+	if got := answer(listen); got != "blue" {
+		t.Errorf("the traffic goes to %s", got)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -24,6 +25,13 @@ var ErrNotRunning = errors.New("the proxy is not running")
 // ErrConflict says that the command does not fit the proxy's state, for example because
 // somebody else changed it.
 var ErrConflict = errors.New("the proxy refused")
+
+const (
+	// commandPatience is how long a proxy may take to answer a command other
+	// than a drain.
+	commandPatience = 10 * time.Second
+	drainPath       = "/drain"
+)
 
 // Client leads the proxy of one directory.
 type Client struct {
@@ -72,7 +80,7 @@ func (c *Client) SetRoute(ctx context.Context, change RouteChange) (Status, erro
 
 // Drain waits until the side is unused.
 func (c *Client) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
-	return call[Drained](ctx, c, http.MethodPost, "/drain", d)
+	return call[Drained](ctx, c, http.MethodPost, drainPath, d)
 }
 
 // Stats returns the counters.
@@ -93,6 +101,11 @@ func (c *Client) SetStamp(ctx context.Context, s ripcord.Stamp) error {
 
 // call makes one command. Only a proxy that cannot be reached is ErrNotRunning.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (result T, err error) {
+	if path != drainPath {
+		limited, cancel := context.WithTimeout(ctx, commandPatience)
+		defer cancel()
+		ctx = limited
+	}
 	var data []byte
 	if body != nil {
 		if data, err = json.Marshal(body); err != nil {

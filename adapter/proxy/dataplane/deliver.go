@@ -11,11 +11,11 @@ import (
 
 // deliver passes a target's answer on to the client.
 func (in *inbound) deliver(x *exchange, response *http.Response) {
-	in.side.count.status(response.StatusCode)
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		in.switchProtocols(x, response)
 		return
 	}
+	in.side.count.status(response.StatusCode)
 	whole := false
 	defer func() { in.end(x, whole && !response.Close && x.sent()) }()
 	h := in.w.Header()

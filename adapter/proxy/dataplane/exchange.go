@@ -145,7 +145,7 @@ func (x *exchange) receive(r *http.Request, interim func(*http.Response)) (*http
 		}
 		response, err := http.ReadResponse(x.conn.reader, r)
 		if err != nil {
-			if isTimeout(err) || errors.Is(err, net.ErrClosed) {
+			if broken(err) {
 				return nil, x.explain(err)
 			}
 			return nil, errBadAnswer
@@ -224,6 +224,12 @@ func (x *exchange) settle(stop func()) {
 	stop()
 	_ = x.conn.Close()
 	x.sending <- <-x.sending
+}
+
+// broken reports whether err is the connection's, and not what came over it.
+func broken(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func isTimeout(err error) bool {

@@ -88,6 +88,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	if err := fillReserve(dir); err != nil {
+		o.log.WarnContext(ctx, "no reserve for a full disk", slog.String("error", err.Error()))
+	}
 	public, err := listenPublic(ctx, o.listen)
 	if err != nil {
 		return err

@@ -121,6 +121,9 @@ func (p *Proxy) serveClaim(listener net.Listener, listen string) {
 // ReadClaim returns what the proxy says that listens on the address, whatever
 // its state directory; nil when no proxy does.
 func ReadClaim(ctx context.Context, listen string) *Claim {
+	const patience = time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", claimName(listen))
 	if err != nil {

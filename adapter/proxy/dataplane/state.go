@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -17,6 +18,8 @@ import (
 const (
 	stateVersion = 1
 	stateFile    = "state.json"
+	reserveFile  = "reserve"
+	reserveSize  = 256 << 10
 	maxStateSize = 4 << 20
 )
 
@@ -133,13 +136,31 @@ func badState(path string, err error) error {
 }
 
 // writeState makes s durable in dir: after a crash the file holds the old state
-// or the new one.
+// or the new one. On a full disk the reserve pays for it, because going back
+// must not fail for want of a few bytes.
 func writeState(dir string, s *State) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(dir, stateFile, append(data, '\n'))
+	data = append(data, '\n')
+	err = writeFile(dir, stateFile, data)
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	if os.Remove(filepath.Join(dir, reserveFile)) != nil {
+		return err
+	}
+	return writeFile(dir, stateFile, data)
+}
+
+// fillReserve makes sure that there is a reserve. A disk that is too full for it
+// is no reason not to serve.
+func fillReserve(dir string) error {
+	if info, err := os.Stat(filepath.Join(dir, reserveFile)); err == nil && info.Size() == reserveSize {
+		return nil
+	}
+	return writeFile(dir, reserveFile, make([]byte, reserveSize))
 }
 
 func writeFile(dir, name string, data []byte) error {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,26 +20,21 @@ const halfClosed = 60 * time.Second
 func (in *inbound) switchProtocols(x *exchange, response *http.Response) {
 	side := in.side
 	if !strings.EqualFold(in.upgrade, response.Header.Get("Upgrade")) || in.upgrade == "" {
-		in.end(x, false)
-		side.count.upstream.Add(1)
-		writePage(in.w, http.StatusBadGateway, errBadAnswer.Error())
+		in.notSwitched(x, &side.count.upstream, http.StatusBadGateway, errBadAnswer.Error())
 		return
 	}
 	if side.count.websockets.Add(1) > int64(side.spec.Limits.MaxWebSockets) {
 		side.count.websockets.Add(-1)
-		in.end(x, false)
-		side.count.own.Add(1)
-		writePage(in.w, http.StatusServiceUnavailable, "too many open connections")
+		in.notSwitched(x, &side.count.own, http.StatusServiceUnavailable, "too many open connections")
 		return
 	}
 	defer side.count.websockets.Add(-1)
 	client, buffered, err := http.NewResponseController(in.w).Hijack()
 	if err != nil {
-		in.end(x, false)
-		side.count.own.Add(1)
-		writePage(in.w, http.StatusBadGateway, "the connection cannot be upgraded")
+		in.notSwitched(x, &side.count.own, http.StatusBadGateway, "the connection cannot be upgraded")
 		return
 	}
+	side.count.status(http.StatusSwitchingProtocols)
 	_ = client.SetDeadline(time.Time{})
 	x.release()
 	t := &tunnel{client: client, upstream: x.conn.Conn}
@@ -55,6 +51,14 @@ func (in *inbound) switchProtocols(x *exchange, response *http.Response) {
 	}
 	_ = x.conn.SetDeadline(time.Time{})
 	t.run(side, buffered.Reader, x.conn.reader, in.proxy.now)
+}
+
+// notSwitched answers in place of a switch, and counts whose error it was.
+func (in *inbound) notSwitched(x *exchange, count *atomic.Uint64, status int, text string) {
+	in.end(x, false)
+	count.Add(1)
+	in.side.count.status(status)
+	writePage(in.w, status, text)
 }
 
 // writeSwitch writes the answer that ends HTTP on this connection.
