@@ -43,7 +43,8 @@ func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
 	if err != nil {
 		return ripcord.Observation{Presence: ripcord.Unknown}, err
 	}
-	c.Key = "" // nobody resumes a check: it ends with its executor
+	// No two checks are one: a runner would give the old result for a used key.
+	c.Key = ripcord.Key(s.scope.Run, s.spec.ID) + "/" + check + "/" + rand.Text()
 	if c.Timeout == 0 {
 		c.Timeout = checkTimeout
 	}
