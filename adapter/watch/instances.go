@@ -13,13 +13,17 @@ import (
 
 const logLines = 10
 
-// instances returns a look that finds crashed instances. What crashed before the
-// watch began is not its concern.
+// labelAddress is the label that says where an instance listens.
+const labelAddress = "address"
+
+// instances returns a look that finds crashed instances: those with the prefix
+// that the settings name, else those that listen at a target. It is nil where
+// there is none of the latter. What crashed before the watch began is not its
+// concern.
 func (w *watcher) instances(ctx context.Context) (func(context.Context) *finding, error) {
-	prefix := w.step.set.Instances
-	all, err := w.step.scope.Supervisor.List(ctx, prefix)
+	all, err := w.list(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("watch: instances %s: %w", prefix, err)
+		return nil, fmt.Errorf("watch: the instances cannot be listed: %w", err)
 	}
 	if w.memory.Restarts == nil {
 		w.memory.Restarts = map[string]int{}
@@ -28,12 +32,31 @@ func (w *watcher) instances(ctx context.Context) (func(context.Context) *finding
 		}
 	}
 	began := maps.Clone(w.memory.Restarts)
+	if w.step.set.Instances == "" && len(began) == 0 {
+		return nil, nil //nolint:nilnil // documented: there is nothing to look at
+	}
 	return func(ctx context.Context) *finding { return w.lookAt(ctx, began) }, nil
 }
 
+// list returns the instances that are watched.
+func (w *watcher) list(ctx context.Context) ([]ripcord.InstanceStatus, error) {
+	scope := w.step.scope
+	if scope.Supervisor == nil {
+		return nil, nil
+	}
+	if w.step.set.Instances != "" {
+		return scope.Supervisor.List(ctx, w.step.set.Instances)
+	}
+	targets := w.step.set.addresses()
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	all, err := scope.Supervisor.List(ctx, scope.Application+"/"+scope.Environment+"/")
+	return slices.DeleteFunc(all, func(i ripcord.InstanceStatus) bool { return !targets[i.Labels[labelAddress]] }), err
+}
+
 func (w *watcher) lookAt(ctx context.Context, began map[string]int) *finding {
-	prefix := w.step.set.Instances
-	all, err := w.step.scope.Supervisor.List(ctx, prefix)
+	all, err := w.list(ctx)
 	if err != nil {
 		return &finding{text: "the instances cannot be listed: " + err.Error()}
 	}
@@ -52,7 +75,7 @@ func (w *watcher) lookAt(ctx context.Context, began map[string]int) *finding {
 		return &finding{text: named(slices.Min(slices.Collect(maps.Keys(missing)))) + " is no longer supervised"}
 	}
 	if len(all) == 0 {
-		return &finding{text: "there is no instance of " + prefix}
+		return &finding{text: "there is no instance of " + w.step.set.Instances}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -20,7 +21,8 @@ type settings struct {
 	Targets string `json:"targets"`
 	Path    string `json:"path"`
 	Proxy   *proxy `json:"proxy"`
-	// Instances is the prefix of the supervised instances that may not crash.
+	// Instances is the prefix of the supervised instances that may not crash;
+	// empty is those that listen at a target.
 	Instances string `json:"instances"`
 }
 
@@ -76,6 +78,19 @@ func parse(data []byte) (settings, error) {
 		}
 	}
 	return s, s.completeProxy()
+}
+
+// addresses are the targets of all checks.
+func (s *settings) addresses() map[string]bool {
+	all := map[string]bool{}
+	for _, check := range s.Checks {
+		for target := range strings.SplitSeq(check.Targets, ",") {
+			if target = strings.TrimSpace(target); target != "" {
+				all[target] = true
+			}
+		}
+	}
+	return all
 }
 
 func (s *settings) completeProxy() error {

@@ -179,6 +179,28 @@ func TestCrashedInstance(t *testing.T) {
 	}
 }
 
+// TestTargetsAreInstances names no instances: those that listen at the targets
+// are watched, the old ones beside them are not.
+func TestTargetsAreInstances(t *testing.T) {
+	t.Parallel()
+	l := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(l.Close)
+	s := running()
+	s.all[0].Labels = map[string]string{"address": l.Listener.Addr().String()}
+	set := map[string]any{"for": 0.3, "interval": 0.02, "targets": l.Listener.Addr().String(), "path": "/healthz"}
+	s.set(func(all []ripcord.InstanceStatus) { all[1].Running, all[1].LastExit = false, &ripcord.Exit{Code: 1} })
+	j := adaptertest.NewJournal("k", ripcord.Observation{})
+	if err := open(t, ripcord.Scope{Supervisor: s}, set).Apply(t.Context(), j.Attempt(1)); err != nil {
+		t.Fatal(err)
+	}
+	set["for"] = 60
+	time.AfterFunc(100*time.Millisecond, func() {
+		s.set(func(all []ripcord.InstanceStatus) { all[0].Restarts++ })
+	})
+	j = adaptertest.NewJournal("k", ripcord.Observation{})
+	wantFailure(t, open(t, ripcord.Scope{Supervisor: s}, set).Apply(t.Context(), j.Attempt(1)), "web instance 1 crashed")
+}
+
 // TestGoesOn kills a watch twice: it goes on with what is left, and an instance
 // that crashed while nobody watched is noticed.
 func TestGoesOn(t *testing.T) {

@@ -56,11 +56,11 @@ func (w *watcher) assemble(ctx context.Context) error {
 			w.lookers = append(w.lookers, &looker{name: q.Name, interval: check.Interval.Std(), look: asking(q)})
 		}
 	}
-	if set.Instances != "" {
-		look, err := w.instances(ctx)
-		if err != nil {
-			return err
-		}
+	look, err := w.instances(ctx)
+	if err != nil {
+		return err
+	}
+	if look != nil {
 		w.lookers = append(w.lookers, &looker{name: "instances", interval: set.Interval.Std(), look: look})
 	}
 	if set.Proxy != nil {
