@@ -73,7 +73,7 @@ const (
 func Decide(plan *ripcord.Plan, entries []ripcord.Entry, now time.Time) Decision {
 	s := Fold(entries)
 	if s.Plan == nil {
-		s.Plan = plan
+		s = Fold(append([]ripcord.Entry{{Kind: ripcord.RunPlanned, Plan: plan}}, entries...))
 	}
 	return s.Decide(now)
 }

@@ -133,10 +133,13 @@ func (t *Step) failed(e ripcord.Entry) {
 // so does one that could not be made, also where there is no Check.
 func (t *Step) settled(e ripcord.Entry, back bool) {
 	t.Seen = e.Seen
+	if t.Seen == nil { // no sighting is not one of absence
+		t.Seen = &ripcord.Sighting{Presence: ripcord.Unknown}
+	}
 	if t.Interrupted {
 		t.Lost = true
 	}
-	if e.Seen.Presence == ripcord.Unknown && (t.Spec.Traits.Checkable || e.Until != nil) {
+	if t.Seen.Presence == ripcord.Unknown && (t.Spec.Traits.Checkable || e.Until != nil) {
 		t.Unknowns++
 		t.RetryAt = deadline(e.Until)
 		return
