@@ -150,8 +150,10 @@ func (t *Step) settled(e ripcord.Entry, back bool) {
 }
 
 func (t *Step) undone(e ripcord.Entry) {
-	t.Effect, t.Interrupted, t.Verified, t.UndoEndedAt = NoEffect, false, e.Verified, e.At
-	t.Seen = e.Seen
+	t.Effect, t.Interrupted, t.Lost, t.Verified, t.UndoEndedAt = NoEffect, false, false, e.Verified, e.At
+	if e.Seen != nil {
+		t.Seen = e.Seen
+	}
 	t.State = ripcord.StepIsUndoneUnverified
 	if e.Verified {
 		t.State = ripcord.StepIsUndone
