@@ -244,9 +244,13 @@ func TestLeftInstances(t *testing.T) {
 		}
 		return pids
 	}
-	failure(t, step.Apply(t.Context(), journal.Attempt(1)))
+	if got := failure(t, step.Apply(t.Context(), journal.Attempt(1))); got.Class != ripcord.FailedHealth {
+		t.Errorf("%s: %s", got.Class, got.Summary)
+	}
 	first := pids()
-	failure(t, step.Apply(t.Context(), journal.Attempt(2)))
+	if got := failure(t, step.Apply(t.Context(), journal.Attempt(2))); got.Class != ripcord.FailedHealth {
+		t.Errorf("%s: %s", got.Class, got.Summary)
+	}
 	second := pids()
 	must(t, os.Remove(sick))
 	must(t, step.Apply(t.Context(), journal.Attempt(3)))
