@@ -27,12 +27,11 @@ func (s *Step) apply(ctx context.Context, a ripcord.Attempt, v *view, st *state)
 	if c.none() && st.started {
 		return a.Record(ctx, progress{Applied: true})
 	}
-	resumed := st.started
-	st, err := s.prepare(ctx, a, v, st)
+	err := s.prepare(ctx, a, v, st)
 	if err != nil {
 		return err
 	}
-	if resumed {
+	if st.started {
 		err = s.ours(v, a.Before)
 	} else {
 		err = unchanged(v.have, a.Before)

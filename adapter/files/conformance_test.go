@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,23 +39,27 @@ func TestConformance(t *testing.T) {
 		{"into nothing", map[string]any{"source": "src", "destination": "a/b/dst"}, newTree(), nil},
 		{"mirror into nothing", map[string]any{"source": "src", "destination": "a/dst", "delete": true}, newTree(), nil},
 		{"mirror", map[string]any{"source": "src", "destination": "dst", "delete": true, "directory_mode": "0750"}, newTree(), oldTree()},
-		{"merge", map[string]any{"source": "src", "destination": "dst", "mode": "0640", "owner": owner(), "group": strconv.Itoa(os.Getegid())}, newTree(),
-			map[string]string{"index.html": "old", "own": "theirs", "css/own.css": "theirs", "current": "-> own"}},
+		{
+			"merge",
+			map[string]any{"source": "src", "destination": "dst", "mode": "0640", "owner": owner(), "group": strconv.Itoa(os.Getegid())},
+			newTree(),
+			map[string]string{"index.html": "old", "own": "theirs", "css/own.css": "theirs", "current": "-> own"},
+		},
 		{"one file", map[string]any{"source": "src/index.html", "destination": "dst"}, newTree(), nil},
 		{"inline", map[string]any{"content": "token=${secret:TOKEN}\n", "destination": "dst/conf", "mode": "4600"}, nil, map[string]string{"conf": "0755 token=old\n", "own": "x"}},
-		{"template", map[string]any{"source": "src", "destination": "dst", "template": true, "values": map[string]any{"port": 80, "token": "${secret:TOKEN}"}},
+		{
+			"template",
+			map[string]any{"source": "src", "destination": "dst", "template": true, "values": map[string]any{"port": 80, "token": "${secret:TOKEN}"}},
 			map[string]string{"conf": "0600 {{.application}} {{.environment}} {{.version}} :{{.values.port}} {{.values.token}} ${secret:TOKEN}\n", "plain": "x"},
-			map[string]string{"conf": "old\n", "plain": "y"}},
+			map[string]string{"conf": "old\n", "plain": "y"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 				t.Helper()
-				settings := map[string]any{}
-				for k, v := range test.settings {
-					settings[k] = v
-				}
+				settings := maps.Clone(test.settings)
 				w := newWorld(t, settings)
 				put(t, filepath.Join(w.scope.Directory, "src"), test.source)
 				if test.old != nil {

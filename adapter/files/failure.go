@@ -40,29 +40,31 @@ func refused(summary, fix string, lines ...string) *ripcord.Failure {
 }
 
 func reason(err error) string {
-	var no syscall.Errno
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[syscall.Errno](err); ok {
 		return no.Error()
 	}
 	return err.Error()
 }
 
 func remedy(err error) string {
-	for no, fix := range map[syscall.Errno]string{
-		syscall.ENOSPC:       "free space on that file system, then retry",
-		syscall.EDQUOT:       "raise the quota or remove files, then retry",
-		syscall.EROFS:        "mount the file system writable or choose another destination",
-		syscall.EACCES:       "give the user who runs ripcord the right to write there, or run it as another user",
-		syscall.EPERM:        "run ripcord as root, or drop owner and group",
-		syscall.ENOTDIR:      "a file stands where a folder is expected: move it away or correct destination",
-		syscall.EISDIR:       "a folder stands where a file is expected: move it away or correct destination",
-		syscall.ELOOP:        "a symbolic link stands in the way: name the real path",
-		syscall.ENAMETOOLONG: "shorten the name",
-		syscall.ENOTEMPTY:    "somebody else put files there: move them away, then retry",
-		syscall.EMFILE:       "raise the limit of open files",
+	for _, known := range []struct {
+		no  syscall.Errno
+		fix string
+	}{
+		{syscall.ENOSPC, "free space on that file system, then retry"},
+		{syscall.EDQUOT, "raise the quota or remove files, then retry"},
+		{syscall.EROFS, "mount the file system writable or choose another destination"},
+		{syscall.EACCES, "give the user who runs ripcord the right to write there, or run it as another user"},
+		{syscall.EPERM, "run ripcord as root, or drop owner and group"},
+		{syscall.ENOTDIR, "a file stands where a folder is expected: move it away or correct destination"},
+		{syscall.EISDIR, "a folder stands where a file is expected: move it away or correct destination"},
+		{syscall.ELOOP, "a symbolic link stands in the way: name the real path"},
+		{syscall.ENAMETOOLONG, "shorten the name"},
+		{syscall.ENOTEMPTY, "somebody else put files there: move them away, then retry"},
+		{syscall.EMFILE, "raise the limit of open files"},
 	} {
-		if errors.Is(err, no) {
-			return fix
+		if errors.Is(err, known.no) {
+			return known.fix
 		}
 	}
 	return ""

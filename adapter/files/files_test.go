@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -362,7 +363,7 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	many := map[string]string{}
 	for i := range 20 {
-		many[fmt.Sprint(i)] = "12345678"
+		many[strconv.Itoa(i)] = "12345678"
 	}
 	for name, limits := range map[string]files.Limits{"more than 10 files": {Entries: 10}, "larger than 0 MiB": {Bytes: 100}} {
 		w := newWorld(t, map[string]any{"source": "src", "destination": "dst", "delete": true})
@@ -476,9 +477,8 @@ func TestLeftoverIsSwept(t *testing.T) {
 	if err := w.open(t).Apply(ctx, a); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	leftover := ""
 	for _, name := range []string{"", "a"} {
-		leftover = filepath.Join(w.target, "dst", name, files.TempName("run-1/config"))
+		leftover := filepath.Join(w.target, "dst", name, files.TempName("run-1/config"))
 		must(t, os.WriteFile(leftover, []byte("half"), 0o600))
 	}
 	must(t, w.undo(t))

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func (e executor) open() (*files.Step, ripcord.Attempt, error) {
 		}
 	}
 	if data, err := os.ReadFile(filepath.Join(e.dir, "progress")); err == nil {
-		for _, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
+		for line := range bytes.SplitSeq(bytes.TrimSpace(data), []byte("\n")) {
 			if json.Valid(line) {
 				a.Progress = append(a.Progress, line)
 			}
@@ -84,7 +85,7 @@ func (e executor) record(_ context.Context, data any) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := f.Write(append(line, '\n')); err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (b folderBlobs) Put(_ context.Context, _ ripcord.RunID, name string, r io.R
 	if err != nil {
 		return ripcord.BlobRef{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	n, err := io.Copy(f, r)
 	return ripcord.BlobRef{Path: f.Name(), Size: n}, err
 }
@@ -138,7 +139,7 @@ func (e executor) kill(t *testing.T, way string, after time.Duration) bool {
 func bigTree(version string) map[string]string {
 	tree := map[string]string{"link": "-> d1", "only-" + version: version, "kind/" + version: version}
 	for i := range 200 {
-		text := version + fmt.Sprint(i)
+		text := version + strconv.Itoa(i)
 		switch i % 10 {
 		case 0:
 			text = "0600 " + text
@@ -167,7 +168,7 @@ func bigTree(version string) map[string]string {
 // that it wrote, so the test needs no disk.
 func fastFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "files-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "files-test-") //nolint:usetesting // it is to lie in memory
 	if err != nil {
 		return t.TempDir()
 	}
@@ -177,7 +178,7 @@ func fastFolder(t *testing.T) string {
 
 // TestKill kills Apply and Undo at random moments: the way back ends with all
 // old, the way on with all new.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { //nolint:tparallel // the rounds are parallel, and all end before they are counted
 	t.Parallel()
 	newExecutor := func(t *testing.T) executor {
 		t.Helper()
@@ -218,7 +219,7 @@ func TestKill(t *testing.T) {
 	var killed atomicCount
 	t.Run("rounds", func(t *testing.T) {
 		for i := range rounds {
-			t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
 				e := newExecutor(t)
 				target := filepath.Join(e.dir, "target")

@@ -126,16 +126,15 @@ func (m *mover) files(ctx context.Context) error {
 	fresh, changed := map[string]node{}, map[string]node{}
 	for _, n := range m.want {
 		old, ok := m.have[n.Path]
+		if n.What == folder || ok && old.meets(n) {
+			continue
+		}
+		done, err := m.withoutContent(n, old)
+		if err != nil {
+			return err
+		}
 		switch {
-		case n.What == folder || ok && old.meets(n):
-		case ok && old.sameContent(n) || ok && n.What == link && old.What == link && old.Target == n.Target:
-			if err := m.dress(n); err != nil {
-				return err
-			}
-		case n.What == link:
-			if err := m.link(n); err != nil {
-				return err
-			}
+		case done:
 		case ok:
 			changed[n.Path] = n
 		default:
@@ -155,6 +154,19 @@ func (m *mover) files(ctx context.Context) error {
 		}
 	}
 	return m.flush()
+}
+
+// withoutContent brings n about where that needs no content: a link, or another
+// owner or mode of what is there.
+func (m *mover) withoutContent(n, old node) (done bool, err error) {
+	switch {
+	case old.sameContent(n), n.What == link && old.What == link && old.Target == n.Target:
+		return true, m.dress(n)
+	case n.What == link:
+		return true, m.link(n)
+	default:
+		return false, nil
+	}
 }
 
 // write makes one file appear whole, or not at all.

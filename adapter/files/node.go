@@ -182,7 +182,7 @@ func perm(m fs.FileMode) int {
 
 // fileMode is the inverse of perm.
 func fileMode(p int) fs.FileMode {
-	m := fs.FileMode(p & 0o777) //nolint:gosec // G115: nine bits
+	m := fs.FileMode(p & 0o777)
 	if p&0o4000 != 0 {
 		m |= os.ModeSetuid
 	}

@@ -69,40 +69,36 @@ func (s *Step) Prepare(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.prepare(ctx, a, v, st)
-	return errors.Join(err, v.close())
+	return errors.Join(s.prepare(ctx, a, v, st), v.close())
 }
 
-func (s *Step) prepare(ctx context.Context, a ripcord.Attempt, v *view, st *state) (*state, error) {
+func (s *Step) prepare(ctx context.Context, a ripcord.Attempt, v *view, st *state) error {
 	if st.started && st.saved != nil {
-		return st, nil
+		return nil
 	}
 	desired, err := v.want.encode()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	digest := s.scope.Blobs.Digest(desired)
 	if st.saved != nil && st.desired == digest {
-		return st, nil
+		return nil
 	}
 	if err := unchanged(v.have, a.Before); err != nil {
-		return nil, err
+		return err
 	}
 	c := s.compareTo(v.want, v.have)
 	if err := s.preflight(v, c); err != nil {
-		return nil, err
+		return err
 	}
 	keep := keepers(c, v.have)
 	r, w := io.Pipe()
 	go func() { _ = w.CloseWithError(s.pack(ctx, w, v, desired, keep)) }()
 	ref, err := s.scope.Blobs.Put(ctx, s.scope.Run, "files-"+string(s.id)+"-"+digest[:min(8, len(digest))], r)
 	if err = errors.Join(err, r.Close()); err != nil {
-		return nil, failed("keep a safety copy of", v.tree.place.named, err)
+		return failed("keep a safety copy of", v.tree.place.named, err)
 	}
-	if err := a.Record(ctx, progress{Saved: &ref, Desired: digest, Files: len(keep)}); err != nil {
-		return nil, err
-	}
-	return &state{saved: &ref, desired: digest}, nil
+	return a.Record(ctx, progress{Saved: &ref, Desired: digest, Files: len(keep)})
 }
 
 // unchanged refuses a destination that somebody else changed since the Check.

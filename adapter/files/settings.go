@@ -73,5 +73,5 @@ func mode(text string) (int, error) {
 		return -1, nil
 	}
 	m, err := strconv.ParseUint(text, 8, 12)
-	return int(m), err //nolint:gosec // G115: 12 bits always fit
+	return int(m), err
 }

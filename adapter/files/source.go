@@ -279,11 +279,11 @@ func (s *Step) lookup(name, kind string, mine int, find func(string) (string, er
 			return 0, ripcord.Errorf(ripcord.CodePlan, "files: there is no %s %q on this machine", kind, name).WithFix("create it, or use a number")
 		}
 	}
-	if os.Geteuid() != 0 && int(id) != mine { //nolint:gosec // G115: 31 bits
+	if os.Geteuid() != 0 && int(id) != mine {
 		return 0, ripcord.Errorf(ripcord.CodePlan, "files: only root can give files to %s %q", kind, name).
 			WithFix("run ripcord as root, or drop owner and group")
 	}
-	return int(id), nil //nolint:gosec // G115: 31 bits
+	return int(id), nil
 }
 
 func (s *Step) tooLarge(p string) error {

@@ -100,7 +100,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 // result is how one target answered in the end.
 type result struct {
 	index, asked, row int
-	last              *health.Answer
+	last              *health.AnswerError
 	well              bool
 }
 
@@ -127,11 +127,11 @@ func (s *Step) insist(ctx context.Context, index int, q health.Question) result 
 	}
 }
 
-func answer(err error) *health.Answer {
-	if a, ok := errors.AsType[*health.Answer](err); ok {
+func answer(err error) *health.AnswerError {
+	if a, ok := errors.AsType[*health.AnswerError](err); ok {
 		return a
 	}
-	return &health.Answer{Text: err.Error()}
+	return &health.AnswerError{Text: err.Error()}
 }
 
 func (s *Step) verdict(ctx context.Context, a ripcord.Attempt, questions []health.Question, all []result) error {

@@ -73,7 +73,7 @@ func TestConformance(t *testing.T) {
 						w.WriteHeader(http.StatusServiceUnavailable)
 					}
 					if kind == "http" { // the others know no secret to hide
-						fmt.Fprintf(w, "hello t0ken-value %s", r.URL)
+						_, _ = fmt.Fprintf(w, "hello t0ken-value %s", r.URL)
 					}
 				})
 				settings := map[string]any{"interval": 0.01, "attempt_timeout": 2, "successes": 2}
@@ -142,12 +142,12 @@ func TestHTTP(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/ok":
-			fmt.Fprint(w, "all is well")
+			_, _ = fmt.Fprint(w, "all is well")
 		case "/teapot":
 			w.WriteHeader(http.StatusTeapot)
 		case "/broken":
 			w.WriteHeader(http.StatusInternalServerError)
-			fmt.Fprint(w, "\n\ndatabase is \x1b[31mgone\nsecond line\n")
+			_, _ = fmt.Fprint(w, "\n\ndatabase is \x1b[31mgone\nsecond line\n")
 		case "/moved":
 			http.Redirect(w, r, "/ok", http.StatusFound)
 		case "/round":
@@ -211,7 +211,7 @@ func refusing(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 

@@ -40,13 +40,13 @@ func open(t *testing.T, scope ripcord.Scope, v map[string]any) ripcord.Step {
 	return step
 }
 
-func wantFailure(t *testing.T, err error, want string) *ripcord.Failure {
+func wantFailure(t *testing.T, err error, want string) []string {
 	t.Helper()
 	f, ok := errors.AsType[*ripcord.Failure](err)
 	if !ok || f.Class != ripcord.FailedHealth || !strings.Contains(f.Summary, want) {
 		t.Fatalf("error %v, want a failure of health with %q", err, want)
 	}
-	return f
+	return f.Lines
 }
 
 func TestConformance(t *testing.T) {
@@ -102,9 +102,9 @@ func TestHealthFails(t *testing.T) {
 	err := open(t, adaptertest.NewScope(t), map[string]any{
 		"for": 60, "interval": 0.01, "checks": []any{map[string]any{"http": s.URL + "/healthz"}},
 	}).Apply(t.Context(), j.Attempt(1))
-	f := wantFailure(t, err, "/healthz: status 503: the cache is gone, 3 times in a row")
-	if len(f.Lines) == 0 || f.Lines[0] != "the cache is gone" {
-		t.Errorf("lines %q", f.Lines)
+	lines := wantFailure(t, err, "/healthz: status 503: the cache is gone, 3 times in a row")
+	if len(lines) == 0 || lines[0] != "the cache is gone" {
+		t.Errorf("lines %q", lines)
 	}
 	if got := n.Load(); got != 12 {
 		t.Errorf("asked %d times, want 12", got)
@@ -299,7 +299,7 @@ func newPlane(t *testing.T) *plane {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p.requests.Add(p.step.Load())
 		p.failed.Add(p.failing.Load())
-		fmt.Fprintf(w, `{"route":"green","listen":"x","sides":{"green":{"requests":%d,"status":{"5xx":%d},"errors":{"own":0,"upstream":0}}}}`, p.requests.Load(), p.failed.Load())
+		_, _ = fmt.Fprintf(w, `{"route":"green","listen":"x","sides":{"green":{"requests":%d,"status":{"5xx":%d},"errors":{"own":0,"upstream":0}}}}`, p.requests.Load(), p.failed.Load())
 	})}
 	go s.Serve(l) //nolint:errcheck // ends with the test
 	t.Cleanup(func() { _ = s.Close() })

@@ -79,7 +79,7 @@ func asking(q health.Question) func(context.Context) *finding {
 			return nil
 		}
 		f := &finding{text: err.Error()}
-		if a, ok := errors.AsType[*health.Answer](err); ok {
+		if a, ok := errors.AsType[*health.AnswerError](err); ok {
 			f.lines = a.Lines
 		}
 		return f

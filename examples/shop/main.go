@@ -21,9 +21,9 @@ import (
 
 // Set by the linker.
 var (
-	version = "dev" //nolint:gochecknoglobals // the linker's
-	offer   = ""    //nolint:gochecknoglobals // the linker's
-	fault   = ""    //nolint:gochecknoglobals // the linker's
+	version = "dev"
+	offer   = ""
+	fault   = ""
 )
 
 const stopWithin = 10 * time.Second
@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 
 func readConfig(path string) (config, error) {
 	c := config{Title: "Shop", Currency: "EUR"}
-	data, err := os.ReadFile(path) //nolint:gosec // G304: the operator names it
+	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, nil
 	}
@@ -93,7 +93,7 @@ func serve(ctx context.Context, listen string, h http.Handler) error {
 		return err
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	slog.Info("the shop is open", slog.String("version", version), slog.String("address", l.Addr().String()))
+	slog.InfoContext(ctx, "the shop is open", slog.String("version", version), slog.String("address", l.Addr().String()))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	select {
@@ -101,7 +101,7 @@ func serve(ctx context.Context, listen string, h http.Handler) error {
 		return err
 	case <-ctx.Done():
 	}
-	slog.Info("the shop closes")
+	slog.InfoContext(ctx, "the shop closes")
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
 	return server.Shutdown(last)

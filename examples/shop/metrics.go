@@ -23,7 +23,7 @@ func newMetrics() *metrics { return &metrics{buckets: make([]atomic.Uint64, len(
 
 func (m *metrics) observe(status int, took time.Duration) {
 	m.codes[min(max(status/100, 0), 5)].Add(1)
-	m.micros.Add(uint64(max(took.Microseconds(), 0))) //nolint:gosec // not negative
+	m.micros.Add(uint64(max(took.Microseconds(), 0)))
 	at := 0
 	for _, bound := range bounds() {
 		if took.Seconds() <= bound {

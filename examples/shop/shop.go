@@ -15,7 +15,7 @@ import (
 )
 
 //go:embed pages
-var pages embed.FS //nolint:gochecknoglobals // embedded files are
+var pages embed.FS
 
 const (
 	versionHeader = "X-Shop-Version"

@@ -43,11 +43,11 @@ func (k Asker) command(ctx context.Context, s Settings) error {
 	exit, err := k.Scope.Commands.Run(ctx, c)
 	switch {
 	case err != nil:
-		return &Answer{Text: "could not be started: " + hide(err.Error(), c.Secrets), err: err}
+		return &AnswerError{Text: "could not be started: " + hide(err.Error(), c.Secrets), err: err}
 	case exit.TimedOut:
-		return &Answer{Text: fmt.Sprintf("no end within %s", s.AttemptTimeout), Lines: exit.Tail}
+		return &AnswerError{Text: fmt.Sprintf("no end within %s", s.AttemptTimeout), Lines: exit.Tail}
 	case exit.Cancelled:
-		return &Answer{Text: "was stopped", err: ctx.Err()}
+		return &AnswerError{Text: "was stopped", err: ctx.Err()}
 	case exit.Signal != "":
 		return tail(fmt.Sprintf("ended by signal %q", exit.Signal), exit.Tail)
 	case exit.Code != 0:
@@ -57,14 +57,13 @@ func (k Asker) command(ctx context.Context, s Settings) error {
 	}
 }
 
-func tail(text string, lines []string) *Answer {
+func tail(text string, lines []string) *AnswerError {
 	for _, line := range slices.Backward(lines) {
 		if line = strings.TrimSpace(line); line != "" {
-			text += ": " + line
-			break
+			return &AnswerError{Text: text + ": " + line, Lines: lines[max(0, len(lines)-excerptLines):]}
 		}
 	}
-	return &Answer{Text: text, Lines: lines[max(0, len(lines)-excerptLines):]}
+	return &AnswerError{Text: text, Lines: lines[max(0, len(lines)-excerptLines):]}
 }
 
 func (k Asker) environment(ctx context.Context, s Settings) (env, secrets []string, err error) {

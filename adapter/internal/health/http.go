@@ -20,7 +20,7 @@ const (
 
 // client asks over connections of its own, as a new client does: a kept
 // connection would go to an instance that no longer takes new ones.
-func (s Settings) client() *http.Client {
+func (s *Settings) client() *http.Client {
 	timeout := s.AttemptTimeout.Std()
 	c := &http.Client{
 		Timeout: timeout,
@@ -66,8 +66,8 @@ func (k Asker) http(ctx context.Context, s Settings, at string) error {
 	return s.judge(response, string(body), err, want, secrets)
 }
 
-func (s Settings) judge(response *http.Response, body string, err error, want string, secrets []string) error {
-	a := &Answer{Lines: excerpt(hide(body, secrets)), err: err}
+func (s *Settings) judge(response *http.Response, body string, err error, want string, secrets []string) error {
+	a := &AnswerError{Lines: excerpt(hide(body, secrets)), err: err}
 	status := fmt.Sprintf("status %d", response.StatusCode)
 	if to := response.Header.Get("Location"); to != "" && !s.FollowRedirects {
 		status += " to " + hide(to, secrets)

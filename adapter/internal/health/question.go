@@ -24,13 +24,13 @@ type Asker struct {
 type Question struct {
 	// Name is what is asked, without secrets: a URL, an address, a command.
 	Name string
-	// Ask returns nil when all is well, else an Answer. It returns at the latest
+	// Ask returns nil when all is well, else an AnswerError. It returns at the latest
 	// after the settings' AttemptTimeout.
 	Ask func(ctx context.Context) error
 }
 
-// Answer is a bad answer.
-type Answer struct {
+// AnswerError is a bad answer.
+type AnswerError struct {
 	// Text says in one line what was wrong.
 	Text string
 	// Lines quote what was answered.
@@ -39,10 +39,10 @@ type Answer struct {
 }
 
 // Error returns the line.
-func (a *Answer) Error() string { return a.Text }
+func (a *AnswerError) Error() string { return a.Text }
 
 // Unwrap returns what the system said.
-func (a *Answer) Unwrap() error { return a.err }
+func (a *AnswerError) Unwrap() error { return a.err }
 
 // Questions returns one question, or one for each target. The settings must be
 // complete, and without references to other steps.
@@ -54,7 +54,7 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 			err := ask(limited)
 			var late net.Error
 			if err != nil && ctx.Err() == nil && (errors.Is(limited.Err(), context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout()) {
-				return &Answer{Text: fmt.Sprintf("no answer within %s", s.AttemptTimeout), err: err}
+				return &AnswerError{Text: fmt.Sprintf("no answer within %s", s.AttemptTimeout), err: err}
 			}
 			return err
 		}}
@@ -108,13 +108,13 @@ func (k Asker) expand(ctx context.Context, text string) (expanded string, secret
 	}
 	expanded, secrets, err = k.Scope.Secrets.Expand(ctx, text)
 	if err != nil {
-		return "", nil, &Answer{Text: "a secret is not to be had: " + err.Error(), err: err}
+		return "", nil, &AnswerError{Text: "a secret is not to be had: " + err.Error(), err: err}
 	}
 	return expanded, secrets, nil
 }
 
 // bad is an answer of the system's: in few words, without secrets.
-func bad(err error, secrets []string) *Answer {
+func bad(err error, secrets []string) *AnswerError {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
@@ -125,7 +125,7 @@ func bad(err error, secrets []string) *Answer {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		text = "the name " + dns.Name + " is not known"
 	}
-	return &Answer{Text: hide(text, secrets), err: err}
+	return &AnswerError{Text: hide(text, secrets), err: err}
 }
 
 func hide(text string, secrets []string) string {

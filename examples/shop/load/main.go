@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/url"
@@ -61,7 +62,7 @@ func parse(args []string) (set settings, err error) {
 	case set.target.Scheme != "http" || set.target.Port() == "":
 		return set, fmt.Errorf("--url %s: write it as http://HOST:PORT", *target)
 	case set.rate <= 0 || set.rate > 100_000 || set.connections < 1 || set.connections > 10_000 || set.posts < 0 || set.posts > 1:
-		return set, fmt.Errorf("--rate, --connections or --posts is out of range")
+		return set, errors.New("--rate, --connections or --posts is out of range")
 	}
 	return set, nil
 }

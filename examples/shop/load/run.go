@@ -59,7 +59,7 @@ func schedule(ctx context.Context, set settings, started time.Time, queue chan<-
 			return missed
 		}
 		select {
-		case queue <- due{at: at, post: rand.Float64() < set.posts}: //nolint:gosec // G404: no secret
+		case queue <- due{at: at, post: rand.Float64() < set.posts}:
 		default:
 			missed++
 		}

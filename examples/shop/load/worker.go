@@ -55,7 +55,7 @@ func (w *worker) request(d due) (version, kind, detail string) {
 		w.drop() // as a browser does before it sends
 	}
 	if w.conn == nil {
-		conn, err := net.DialTimeout("tcp", w.set.target.Host, w.set.timeout) //nolint:noctx // bounded
+		conn, err := net.DialTimeout("tcp", w.set.target.Host, w.set.timeout)
 		if err != nil {
 			return "", kindDial, err.Error()
 		}
@@ -88,11 +88,11 @@ func (w *worker) request(d due) (version, kind, detail string) {
 func (w *worker) text(d due) string {
 	host := w.set.target.Host
 	if d.post {
-		body := fmt.Sprintf("product=%d&quantity=%d", 1+rand.IntN(6), 1+rand.IntN(3)) //nolint:gosec // G404: no secret
+		body := fmt.Sprintf("product=%d&quantity=%d", 1+rand.IntN(6), 1+rand.IntN(3))
 		return fmt.Sprintf("POST /order HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", host, len(body), body)
 	}
 	path := "/"
-	switch rand.IntN(4) { //nolint:gosec // G404: no secret
+	switch rand.IntN(4) {
 	case 0:
 		path = "/basket"
 	case 1:
@@ -127,7 +127,7 @@ func closed(c net.Conn) bool {
 	}
 	gone := false
 	err = raw.Read(func(fd uintptr) bool {
-		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT) //nolint:gosec // G115: a file descriptor
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		gone = n == 0 && err == nil || err != nil && !errors.Is(err, syscall.EAGAIN)
 		return true
 	})
