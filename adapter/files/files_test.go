@@ -132,7 +132,7 @@ func TestRefusedDestinations(t *testing.T) {
 	for destination, want := range map[string]string{
 		"/":                               "/ is refused",
 		"/..":                             "/ is refused",
-		home:                              "is a home folder",
+		home:                              "it is refused",
 		"/home/somebody":                  "is a home folder",
 		filepath.Dir(scope.StateDir):      "state directory",
 		scope.StateDir:                    "state directory",

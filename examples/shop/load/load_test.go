@@ -1,0 +1,64 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func load(t *testing.T, h http.Handler, length time.Duration) report {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	set, err := parse([]string{"--url", s.URL, "--rate", "200", "--connections", "4", "--posts", "0.5", "--for", length.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t.Context(), set)
+}
+
+func TestCountsEveryRequestOnce(t *testing.T) {
+	t.Parallel()
+	var served atomic.Int64
+	r := load(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		served.Add(1)
+		w.Header().Set("X-Shop-Version", "v1")
+	}), 300*time.Millisecond)
+	if r.Sent == 0 || r.OK != r.Sent || int64(r.Sent) != served.Load() || r.Versions["v1"] != r.Sent || r.Failed != 0 {
+		t.Errorf("served %d, report %+v", served.Load(), r)
+	}
+}
+
+// TestRetriesNothing closes every third request's connection without an answer:
+// each is lost, and none is sent again.
+func TestRetriesNothing(t *testing.T) {
+	t.Parallel()
+	var served, dropped atomic.Int64
+	r := load(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if served.Add(1)%3 != 0 {
+			return
+		}
+		dropped.Add(1)
+		var c net.Conn
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = c.Close()
+	}), 300*time.Millisecond)
+	if int64(r.Sent) != served.Load() || int64(r.Kinds[kindLost]) != dropped.Load() || r.Failed != r.Kinds[kindLost] {
+		t.Errorf("served %d, dropped %d, report %+v", served.Load(), dropped.Load(), r)
+	}
+}
+
+func TestCountsStatus(t *testing.T) {
+	t.Parallel()
+	r := load(t, http.NotFoundHandler(), 100*time.Millisecond)
+	if r.Kinds["status_404"] != r.Sent || r.OK != 0 {
+		t.Errorf("report %+v", r)
+	}
+}
