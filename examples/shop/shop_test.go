@@ -108,7 +108,7 @@ func TestFaults(t *testing.T) {
 	if _, err := parseFault("fire", time.Now); err == nil {
 		t.Error("an unknown fault is accepted")
 	}
-	answer, err := http.Get(newShop(t, "unhealthy").URL + "/healthz") //nolint:forbidigo // a test
+	answer, err := http.Get(newShop(t, "unhealthy").URL + "/healthz")
 	if err != nil {
 		t.Fatal(err)
 	}
