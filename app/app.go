@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -26,8 +25,9 @@ type App struct {
 	log      *slog.Logger
 	closing  sync.Once
 
-	mineMu sync.Mutex
-	mine   ripcord.RunID
+	// mine is the run that this process executes now, executed the last one.
+	mineMu         sync.Mutex
+	mine, executed ripcord.RunID
 }
 
 // Open opens the state directory and makes it where it does not exist.
@@ -65,6 +65,14 @@ func (a *App) Close() error {
 // StateDir is the state directory's path.
 func (a *App) StateDir() string { return a.dir }
 
+// onReserve passes on only what a person must know. That the reserve is made or
+// made again is no news.
 func (a *App) onReserve(e sqlite.ReserveEvent) {
-	a.log.Warn("disk reserve", slog.String("event", fmt.Sprintf("%+v", e)))
+	switch e {
+	case sqlite.ReserveGiven:
+		a.options.warn("the disk of " + a.dir + " is full: Ripcord gave its reserve back, which is enough to record a way back. Make room there")
+	case sqlite.ReserveMissing:
+		a.options.warn("the disk of " + a.dir + " has no room for the reserve that pays for a way back when it is full. Make room there")
+	case sqlite.ReserveRestored:
+	}
 }

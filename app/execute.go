@@ -39,6 +39,7 @@ func (a *App) scope(plan *ripcord.Plan, lease ripcord.Lease) ripcord.Scope {
 // given back, so that whoever comes next need not wait.
 func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Plan, l Listener) (*engine.State, error) {
 	a.executing(lease.Run)
+	defer a.executing("")
 	x := local.New(local.Options{
 		Journal: a.store, Adapters: a.adapters, Scope: a.scope(plan, lease),
 		Runtime: local.System{Clock: a.options.Now}, StateID: a.store.StateID(),

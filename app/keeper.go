@@ -32,11 +32,15 @@ func (a *App) ensureKeeper(ctx context.Context, detach bool) error {
 }
 
 // Keep is the keeper's main: it looks after instances and runs until there is
-// nothing left to look after.
-func (a *App) Keep(ctx context.Context, log *slog.Logger) error {
+// nothing left to look after; with stay, until it is stopped.
+func (a *App) Keep(ctx context.Context, stay bool, log *slog.Logger) error {
+	var idle time.Duration
+	if stay {
+		idle = -1
+	}
 	return keeper.Main(ctx, keeper.Options{
 		Dir: a.dir, Self: a.options.Self, Blobs: a.blobs, Now: a.options.Now, Log: log,
-		Orphans: a.orphans, Unfinished: a.unfinished,
+		Orphans: a.orphans, Unfinished: a.unfinished, Idle: idle,
 	})
 }
 
@@ -96,3 +100,8 @@ func (a *App) KeeperInfo() (keeper.Info, error) { return keeper.Status(a.dir) }
 
 // StopKeeper ends the keeper; instances and executors live on.
 func (a *App) StopKeeper(ctx context.Context) error { return keeper.Stop(ctx, a.dir) }
+
+// StartKeeper starts a keeper where none lives.
+func (a *App) StartKeeper(ctx context.Context) error {
+	return keeper.Ensure(ctx, a.dir, a.options.Self)
+}

@@ -36,7 +36,19 @@ type Options struct {
 	ReadOnly bool
 	// NoKeeper starts no keeper by itself.
 	NoKeeper bool
+	// Warn is told, in a sentence, what a person should know although the work
+	// goes on; nil tells nobody. It may be called from any goroutine.
+	Warn func(text string)
 }
+
+func (o *Options) warn(text string) {
+	if o.Warn != nil {
+		o.Warn(text)
+	}
+}
+
+// StateDir is where the state of these options lives, whether it is there or not.
+func StateDir(o Options) (string, error) { return o.stateDir() }
 
 // stateDir is where the state lives: as given, else /var/lib/ripcord for root,
 // else in the user's state folder (XDG Base Directory Specification).

@@ -126,3 +126,32 @@ func watchFor(id int64, refused *string, next func(ripcord.Entry)) func(ripcord.
 		}
 	}
 }
+
+// Asking returns the one step that waits for a person's word; empty when none
+// or several do.
+func (a *App) Asking(s *engine.State) ripcord.StepID {
+	var waiting []ripcord.StepID
+	for id := range s.Steps {
+		if asking(s, id) != "" {
+			waiting = append(waiting, id)
+		}
+	}
+	if len(waiting) == 1 {
+		return waiting[0]
+	}
+	return ""
+}
+
+// asking is the question of a step that waits for a person's word.
+func asking(s *engine.State, id ripcord.StepID) string {
+	if s.Refuse(ripcord.Request{Verb: ripcord.VerbApprove, Step: id}) != "" {
+		return ""
+	}
+	question := "go on with " + string(id) + "?"
+	if ask := s.Steps[id].Spec.Ask; ask != nil && s.Back && ask.Undo != "" {
+		question = ask.Undo
+	} else if ask != nil && ask.Apply != "" {
+		question = ask.Apply
+	}
+	return question
+}

@@ -49,5 +49,29 @@ func (a *App) begin(ctx context.Context, plan *ripcord.Plan, b Begin) (ripcord.L
 		Version: ripcord.EntryVersion, Run: newRunID(now), At: now, Kind: ripcord.RunPlanned,
 		Plan: plan, Who: b.Who, Reason: b.Reason, Executor: &ripcord.Executor{Host: by.Host, Keeper: b.Detach},
 	}
-	return a.store.Begin(ctx, planned, by, leaseTTL)
+	lease, err := a.store.Begin(ctx, planned, by, leaseTTL)
+	if ripcord.CodeOf(err) == ripcord.CodeRefused {
+		return lease, a.refused(ctx, plan, err)
+	}
+	return lease, err
+}
+
+// refused tells a run that goes on from one whose executor is proved dead.
+func (a *App) refused(ctx context.Context, plan *ripcord.Plan, refusal error) error {
+	runs, err := a.store.Runs(ctx, ripcord.Filter{Application: plan.Application, Environment: plan.Environment, Unfinished: true})
+	if err != nil || len(runs) == 0 {
+		return refusal
+	}
+	r := runs[0]
+	living, err := a.living(ctx, r.Run)
+	switch {
+	case err != nil || living:
+		return refusal
+	case r.State == ripcord.StateHeld:
+		return ripcord.Errorf(ripcord.CodeRefused, "%s in %s belongs to run %s (version %s), which is held: %s", r.Application, r.Environment, r.Run, r.Version, r.Why).
+			WithFix("end it first: `ripcord show --run %s` says how", r.Run)
+	}
+	return ripcord.Errorf(ripcord.CodeInterrupted, "run %s (version %s) of %s in %s was interrupted while it was %s: nothing new starts over a half-done release",
+		r.Run, r.Version, r.Application, r.Environment, r.State).
+		WithFix("`ripcord recover` goes on with it, `ripcord recover --rollback` brings it home")
 }

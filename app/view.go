@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -19,14 +20,14 @@ type View struct {
 	State       ripcord.RunState `json:"state"`
 	StartedAt   time.Time        `json:"started_at"`
 	EndedAt     *time.Time       `json:"ended_at"`
-	FailedStep  ripcord.StepID   `json:"failed_step,omitempty"`
-	Cause       *Cause           `json:"cause,omitempty"`
+	FailedStep  *ripcord.StepID  `json:"failed_step"`
+	Cause       *Cause           `json:"cause"`
 	// RecoverySeconds is how long the way back took.
-	RecoverySeconds *float64 `json:"recovery_seconds,omitempty"`
-	// Verified says that the way back was proved in full; absent unless the run
+	RecoverySeconds *float64 `json:"recovery_seconds"`
+	// Verified says that the way back was proved in full; null unless the run
 	// went back.
-	Verified        *bool            `json:"verified,omitempty"`
-	UnverifiedSteps []ripcord.StepID `json:"unverified_steps,omitempty"`
+	Verified        *bool            `json:"verified"`
+	UnverifiedSteps []ripcord.StepID `json:"unverified_steps"`
 	LeftSteps       []ripcord.StepID `json:"left_steps,omitempty"`
 	CleanupPending  []ripcord.StepID `json:"cleanup_pending,omitempty"`
 	// Interrupted says that the run has not ended and nobody carries it out.
@@ -35,7 +36,10 @@ type View struct {
 	HeldUntil   *time.Time `json:"held_until,omitempty"`
 	StartedBy   string     `json:"started_by,omitempty"`
 	LastGood    bool       `json:"last_good,omitempty"`
-	Steps       []StepView `json:"steps,omitempty"`
+	// Steps, Requests and Evidence are in `show` only.
+	Steps    []StepView        `json:"steps,omitempty"`
+	Requests []ripcord.Request `json:"requests,omitempty"`
+	Evidence []string          `json:"evidence,omitempty"`
 }
 
 // Cause is why a run failed.
@@ -65,8 +69,8 @@ type StepView struct {
 func (a *App) View(ctx context.Context, s ripcord.Summary) (View, error) {
 	v := View{
 		Run: s.Run, Application: s.Application, Environment: s.Environment, Version: s.Version, Purpose: s.Purpose,
-		State: s.State, StartedAt: s.StartedAt.UTC(), EndedAt: when(s.EndedAt), FailedStep: s.FailedStep, Cause: cause(s.Failure),
-		UnverifiedSteps: s.Unverified, LeftSteps: s.Left, CleanupPending: s.Cleanup, Reason: s.Why,
+		State: s.State, StartedAt: s.StartedAt.UTC(), EndedAt: when(s.EndedAt), FailedStep: failedStep(s), Cause: cause(s.Failure),
+		UnverifiedSteps: append([]ripcord.StepID{}, s.Unverified...), LeftSteps: s.Left, CleanupPending: s.Cleanup, Reason: s.Why,
 		HeldUntil: when(s.Until), StartedBy: s.Who,
 	}
 	if !s.BackAt.IsZero() && s.State.Ended() {
@@ -83,20 +87,61 @@ func (a *App) View(ctx context.Context, s ripcord.Summary) (View, error) {
 	return v, err
 }
 
-// Show returns a run's view with its steps.
+// Show returns a run's view with its steps; without them when they were pruned.
 func (a *App) Show(ctx context.Context, s ripcord.Summary) (View, error) {
 	v, err := a.View(ctx, s)
 	if err != nil {
 		return v, err
 	}
 	state, err := a.State(ctx, s.Run)
+	if ripcord.CodeOf(err) == ripcord.CodeNotFound {
+		return v, nil // its entries were pruned
+	}
 	if err != nil {
 		return v, err
 	}
 	for i := range state.Plan.Steps {
 		v.Steps = append(v.Steps, stepView(state, state.Steps[state.Plan.Steps[i].ID]))
 	}
-	return v, nil
+	v.Evidence = evidenceNames(state)
+	v.Requests, err = a.requests(ctx, s.Run, state)
+	return v, err
+}
+
+// requests lists what people asked of the run: what was handled, then what waits.
+func (a *App) requests(ctx context.Context, run ripcord.RunID, state *engine.State) ([]ripcord.Request, error) {
+	var list []ripcord.Request
+	for e, err := range a.store.Entries(ctx, run, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Kind == ripcord.RunControl && e.Request != nil {
+			list = append(list, *e.Request)
+		}
+	}
+	if state.State.Ended() {
+		return list, nil
+	}
+	waiting, err := a.store.Requests(ctx, run, 0)
+	for _, r := range waiting {
+		if !state.Handled(r.ID) {
+			list = append(list, r)
+		}
+	}
+	return list, err
+}
+
+func failedStep(s ripcord.Summary) *ripcord.StepID {
+	if s.FailedStep == "" {
+		return nil
+	}
+	return &s.FailedStep
+}
+
+// Interrupted returns the unfinished runs that nobody carries out.
+func (a *App) Interrupted(ctx context.Context) ([]View, error) {
+	views, err := a.History(ctx, ripcord.Filter{Unfinished: true})
+	return slices.DeleteFunc(views, func(v View) bool { return !v.Interrupted }), err
 }
 
 func stepView(s *engine.State, t *engine.Step) StepView {
@@ -113,7 +158,7 @@ func cause(f *ripcord.Failure) *Cause {
 	if f == nil {
 		return nil
 	}
-	return &Cause{Class: f.Class, Summary: f.Summary, Confidence: 1, Lines: f.Lines}
+	return &Cause{Class: f.Class, Summary: f.Summary, Confidence: 1, Lines: append([]string{}, f.Lines...)}
 }
 
 func when(t time.Time) *time.Time {

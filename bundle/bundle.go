@@ -100,6 +100,9 @@ func add(t *tar.Writer, root *os.Root, name string, entry fs.DirEntry) error {
 	return err
 }
 
+// Folder is the name of the folder that a bundle is unpacked to.
+func Folder(ref ripcord.BlobRef) string { return ref.Digest[:min(len(ref.Digest), 24)] }
+
 // Unpack lays the bundle out below parent, once for equal content, and returns
 // the folder. Without a bundle it returns "".
 func Unpack(ctx context.Context, blobs ripcord.Blobs, refs map[string]ripcord.BlobRef, parent string) (string, error) {
@@ -107,7 +110,7 @@ func Unpack(ctx context.Context, blobs ripcord.Blobs, refs map[string]ripcord.Bl
 	if !ok {
 		return "", nil
 	}
-	dir := filepath.Join(parent, ref.Digest[:min(len(ref.Digest), 24)])
+	dir := filepath.Join(parent, Folder(ref))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}

@@ -14,7 +14,8 @@ import (
 
 // keepHidden is the keeper's process; `ripcord keeper` is what people use.
 func (c *command) keepHidden() *cobra.Command {
-	return &cobra.Command{
+	var stay bool
+	cmd := &cobra.Command{
 		Use: "__keeper", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
@@ -24,9 +25,11 @@ func (c *command) keepHidden() *cobra.Command {
 				return err
 			}
 			defer c.close(a)
-			return a.Keep(ctx, slog.New(slog.NewTextHandler(c.Stderr, nil)))
+			return a.Keep(ctx, stay, slog.New(slog.NewTextHandler(c.Stderr, nil)))
 		},
 	}
+	cmd.Flags().BoolVar(&stay, "stay", false, "stay also when there is nothing to look after")
+	return cmd
 }
 
 // executeHidden carries out one run for the keeper.

@@ -102,23 +102,27 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 	state, refused, err := a.Control(ctx, r, v.toEnd, c.progress(before.Plan))
 	switch {
 	case err != nil:
-		return c.interrupted(state, err)
+		return c.interrupted(cmd, a, r.Run, err)
 	case refused != "":
 		return ripcord.Errorf(ripcord.CodeRefused, "%s", refused).WithFix("`ripcord show --run %s` tells how the run stands", r.Run)
 	}
 	if !v.toEnd && !state.State.Ended() {
-		return c.asked(state, r)
+		return c.asked(cmd, a, state, r)
 	}
 	return c.ended(cmd, a, state, v.backWasTheGoal)
 }
 
 // asked reports a request that took effect while the run goes on elsewhere.
-func (c *command) asked(state runState, r ripcord.Request) error {
+func (c *command) asked(cmd *cobra.Command, a *app.App, state runState, r ripcord.Request) error {
 	if c.output == "json" {
-		return c.json(map[string]any{"run": r.Run, "request": r.Verb, "state": state.State})
+		return c.jsonRun(cmd, a, state)
 	}
-	e := endingOf(state)
-	e.Why = fmt.Sprintf("%s by %s", r.Verb, r.Who)
+	living, err := a.Living(cmd.Context(), r.Run)
+	if err != nil {
+		return err
+	}
+	e := c.endingOf(state, c.standing(cmd.Context(), a, state, living))
+	e.Why = fmt.Sprintf("%s by %s%s", r.Verb, r.Who, before(": ", r.Reason))
 	c.end(e)
 	return nil
 }

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/app"
 	"github.com/ripcord-dev/ripcord/engine"
 )
 
@@ -13,30 +15,51 @@ import (
 type ending struct{ State, Affected, Why, Next string }
 
 func (c *command) end(e ending) {
+	c.closeDisplay()
 	if c.output == "json" {
 		return
 	}
-	c.printf("\nState:    %s\nAffected: %s\nWhy:      %s\nNext:     %s\n", e.State, e.Affected, e.Why, e.Next)
+	c.printf("\nState:    %s\nAffected: %s\nWhy:      %s\nNext:     %s\n", oneLine(e.State), oneLine(e.Affected), oneLine(e.Why), oneLine(e.Next))
+}
+
+// oneLine keeps four lines four lines, whatever a command printed.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// standing is what the entries of a run alone do not tell.
+type standing struct {
+	// living says that an executor carries the run out.
+	living bool
+	// good is the version that is last good; empty when there is none.
+	good string
+}
+
+func (c *command) standing(ctx context.Context, a *app.App, s *engine.State, living bool) standing {
+	good, err := a.LastGood(ctx, s.Plan.Application, s.Plan.Environment)
+	if err != nil {
+		good = "" // the ending is printed without it
+	}
+	return standing{living: living, good: good}
 }
 
 // endingOf tells how a run stands.
-func endingOf(s *engine.State) ending {
-	return ending{State: stateLine(s), Affected: affected(s), Why: whyLine(s), Next: nextLine(s)}
+func (c *command) endingOf(s *engine.State, now standing) ending {
+	return ending{State: stateLine(s, now), Affected: affected(s), Why: whyLine(s), Next: c.nextLine(s, now)}
 }
 
-func stateLine(s *engine.State) string {
+func stateLine(s *engine.State, now standing) string {
 	name := fmt.Sprintf("%s (run %s)", s.Plan.Name(), s.Run)
 	switch s.State {
 	case ripcord.StateSucceeded:
-		if s.Plan.Purpose == ripcord.PurposeRollback {
-			return name + " is back"
-		}
-		return name + " is released and is last good"
+		return succeededLine(s, name)
 	case ripcord.StateRolledBack:
-		if ids := unproved(s); len(ids) > 0 {
-			return fmt.Sprintf("%s is rolled back, but not provably in full: %s", name, list(s, ids))
+		first := ""
+		if now.good == "" && s.Plan.Purpose == ripcord.PurposeRelease {
+			first = "; nothing was released before it, so what it made is removed"
 		}
-		return name + " is rolled back, verified: everything is as it was before"
+		if ids := unproved(s); len(ids) > 0 {
+			return fmt.Sprintf("%s is rolled back, but not provably in full: %s%s", name, list(s, ids), first)
+		}
+		return name + " is rolled back, verified: everything is as it was before" + first
 	case ripcord.StateHeld:
 		return fmt.Sprintf("%s is held%s: %s; %s", name, backward(s), waits(s), progress(s))
 	case ripcord.StateClosed:
@@ -44,7 +67,33 @@ func stateLine(s *engine.State) string {
 	case ripcord.StatePlanned, ripcord.StateRunning, ripcord.StatePaused, ripcord.StateWatching,
 		ripcord.StateCommitted, ripcord.StateRollingBack:
 	}
-	return fmt.Sprintf("%s is %s: %s", name, words(string(s.State)), progress(s))
+	word := words(string(s.State))
+	if !now.living {
+		word = "interrupted while " + word
+	}
+	return fmt.Sprintf("%s is %s: %s", name, word, progress(s))
+}
+
+func succeededLine(s *engine.State, name string) string {
+	pending := ""
+	if ids := s.Last.Cleanup; len(ids) > 0 {
+		pending = fmt.Sprintf("; what only its way back needed is still there: %v", ids)
+	}
+	switch s.Plan.Purpose {
+	case ripcord.PurposeAdopt:
+		return name + " is adopted: what runs today is last good" + pending
+	case ripcord.PurposeRollback:
+		what := name + " is back"
+		if len(s.Plan.Reverts) > 0 && s.Plan.Returns == "" {
+			what = fmt.Sprintf("%s in %s is as it was before its first release (run %s)", s.Plan.Application, s.Plan.Environment, s.Run)
+		}
+		if ids := unproved(s); len(ids) > 0 {
+			return what + ", but not provably in full: " + list(s, ids) + pending
+		}
+		return what + pending
+	case ripcord.PurposeRelease:
+	}
+	return name + " is released and is last good" + pending
 }
 
 func backward(s *engine.State) string {
@@ -77,7 +126,7 @@ func list(s *engine.State, ids []ripcord.StepID) string {
 // progress says exactly what is done, what is back and what is not.
 func progress(s *engine.State) string {
 	groups := make(map[string][]string)
-	order := []string{"done", "back", "not back", "in progress", "failed", "not begun"}
+	order := []string{"done", "back", "not back", "left as it is", "in progress", "failed", "not begun"}
 	for i := range s.Plan.Steps {
 		t := s.Steps[s.Plan.Steps[i].ID]
 		group := groupOf(s, t)
@@ -93,6 +142,9 @@ func progress(s *engine.State) string {
 }
 
 func groupOf(s *engine.State, t *engine.Step) string {
+	if t.Left {
+		return "left as it is"
+	}
 	switch t.State {
 	case ripcord.StepIsUndone, ripcord.StepIsUndoneUnverified:
 		return "back"
@@ -117,7 +169,7 @@ func groupOf(s *engine.State, t *engine.Step) string {
 
 // affected says whose requests met the new version.
 func affected(s *engine.State) string {
-	var moved, traffic bool
+	var moved, tried, traffic bool
 	var since, until time.Time
 	for i := range s.Plan.Steps {
 		t := s.Steps[s.Plan.Steps[i].ID]
@@ -125,8 +177,12 @@ func affected(s *engine.State) string {
 			continue
 		}
 		traffic = true
-		if t.Started && !t.EndedAt.IsZero() && t.State != ripcord.StepIsFailed && t.Failure == nil {
+		switch {
+		case !t.Started:
+		case len(s.Plan.Reverts) > 0, !t.EndedAt.IsZero() && t.Failure == nil:
 			moved, since, until = true, t.EndedAt, t.UndoEndedAt
+		case t.Seen == nil || t.Seen.Presence != ripcord.Absent:
+			tried, since, until = true, t.StartedAt, t.UndoEndedAt
 		}
 	}
 	switch {
@@ -134,56 +190,82 @@ func affected(s *engine.State) string {
 		return "nobody: nothing was changed"
 	case !traffic:
 		return "unknown to Ripcord: this plan moves no traffic"
-	case !moved:
-		return "nobody: no traffic was moved to this version"
-	case until.IsZero():
-		return fmt.Sprintf("all users: they are on this version since %s", clock(since))
+	case len(s.Plan.Reverts) > 0:
+		return affectedByRevert(s, until)
+	case moved && until.IsZero():
+		return fmt.Sprintf("all users: they are on %s since %s", s.Plan.Version, clock(since))
+	case moved:
+		return fmt.Sprintf("users between %s and %s (%s), who were sent to %s", clock(since), clock(until), until.Sub(since).Round(100*time.Millisecond), s.Plan.Version)
+	case tried && until.IsZero():
+		return fmt.Sprintf("perhaps some users: the traffic was about to be moved to %s since %s", s.Plan.Version, clock(since))
+	case tried:
+		return fmt.Sprintf("perhaps some users between %s and %s, when the traffic was about to be moved to %s", clock(since), clock(until), s.Plan.Version)
 	}
-	return fmt.Sprintf("users between %s and %s (%s), who were sent to this version", clock(since), clock(until), until.Sub(since).Round(100*time.Millisecond))
+	return fmt.Sprintf("nobody: no traffic was moved to %s", s.Plan.Version)
+}
+
+// affectedByRevert tells of a run that takes a committed release back.
+func affectedByRevert(s *engine.State, until time.Time) string {
+	switch {
+	case until.IsZero():
+		return "all users: they are still on the release that is taken back"
+	case s.Plan.Returns == "":
+		return "all users: the traffic was taken from the release at " + clock(until) + ", and nothing was there before it"
+	}
+	return fmt.Sprintf("all users: they are on %s again since %s", s.Plan.Version, clock(until))
 }
 
 func whyLine(s *engine.State) string {
 	switch {
-	case s.Hold != nil && s.Failure != nil:
+	case s.State == ripcord.StateClosed:
+		return fmt.Sprintf("closed by %s%s", s.Last.Who, before(": ", s.Last.Reason))
+	case s.State == ripcord.StateSucceeded && len(s.Plan.Reverts) > 0:
+		return "every step of the release is undone"
+	case s.State == ripcord.StateSucceeded && s.Plan.Purpose == ripcord.PurposeAdopt:
+		return "each target was looked at"
+	case s.State == ripcord.StateSucceeded:
+		return "every step is done"
+	case s.Hold != nil && s.Failure != nil && !strings.Contains(s.Hold.Reason, s.Failure.Summary):
 		return s.Hold.Reason + ": " + s.Failure.Summary
 	case s.Hold != nil:
 		return s.Hold.Reason
-	case s.Failure != nil:
+	case s.Failure != nil && s.Failure.Class != ripcord.FailedCancelled:
 		return fmt.Sprintf("step %s failed: %s", s.Failed, s.Failure.Summary)
-	case s.State == ripcord.StateSucceeded:
-		return "every step is done"
-	case s.Last.Reason != "":
-		return s.Last.Reason
 	case s.BackReason != "":
 		return s.BackReason
+	case s.Last.Reason != "":
+		return s.Last.Reason
 	}
 	return "it has not ended"
 }
 
-func nextLine(s *engine.State) string {
+func (c *command) nextLine(s *engine.State, now standing) string {
 	run := " --run " + string(s.Run)
 	switch s.State {
 	case ripcord.StateSucceeded:
-		return "ripcord status; to take it back: ripcord rollback"
+		if s.Plan.Purpose != ripcord.PurposeRelease {
+			return c.again("status")
+		}
+		return c.again("status") + "; to take it back: " + c.again("rollback")
 	case ripcord.StateRolledBack:
 		if s.Failed != "" {
-			return fmt.Sprintf("ripcord logs %s%s; mend it, then release again", s.Failed, run)
+			return c.again("logs "+string(s.Failed)+run) + "; mend it, then release again"
 		}
-		return "ripcord show" + run
+		return c.again("show" + run)
 	case ripcord.StateHeld:
 		if s.Back {
-			return fmt.Sprintf("mend it and `ripcord retry%s`, or finish by hand (`ripcord plan --runbook`) and `ripcord close%s --reason ...`", run, run)
+			return fmt.Sprintf("mend it, then: %s; or finish by hand (%s), then: %s", c.again("retry"+run),
+				c.again("plan --runbook"+run), c.again("close"+run+` --reason "..."`))
 		}
-		return fmt.Sprintf("ripcord retry%s, ripcord skip%s, or ripcord rollback%s", run, run, run)
+		return fmt.Sprintf("%s (try again), or %s (go on without it), or %s (go back)", c.again("retry"+run), c.again("skip"+run), c.again("rollback"+run))
 	case ripcord.StateClosed:
-		return "ripcord show" + run
+		return c.again("show" + run)
 	case ripcord.StatePaused:
-		return "ripcord resume" + run
+		return c.again("resume" + run)
 	case ripcord.StatePlanned, ripcord.StateRunning, ripcord.StateWatching, ripcord.StateCommitted, ripcord.StateRollingBack:
 	}
-	return "ripcord recover" + run + " (goes on), or ripcord recover --rollback" + run
+	if now.living {
+		return c.again("logs --follow"+run) + "; to take it back: " + c.again("rollback"+run)
+	}
+	return c.again("recover"+run) + " (goes on), or " + c.again("recover --rollback"+run) + " (goes back)"
 }
-
-func clock(t time.Time) string { return t.UTC().Format("15:04:05Z") }
-
-func words(state string) string { return strings.ReplaceAll(state, "_", " ") }

@@ -28,6 +28,14 @@ func usage(format string, args ...any) *ripcord.Error {
 	return ripcord.Errorf(ripcord.CodePlan, format, args...)
 }
 
+// misunderstood gives an error of the command line parser its code.
+func misunderstood(err error) error {
+	if _, ok := errors.AsType[*ripcord.Error](err); ok {
+		return err
+	}
+	return usage("%w", err).WithFix("ripcord help lists the commands")
+}
+
 // report prints an error that kept a verb from its job and returns its exit code.
 func (c *command) report(err error) int {
 	code, fix := exitInternal, ""

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -9,11 +10,22 @@ import (
 	"github.com/ripcord-dev/ripcord/app"
 )
 
+// insideStep is a variable that every command of a step finds. Where it is set,
+// RIPCORD_RUN, RIPCORD_VERSION, RIPCORD_ENVIRONMENT, RIPCORD_OUTPUT and their
+// like describe that step: as flags they would point a ripcord that the step
+// calls at the wrong thing.
+const insideStep = "RIPCORD_KEY"
+
+// stepFlags are those that are taken from the environment inside a step as well:
+// they say where things are and cannot be mistaken.
+func stepFlags() []string { return []string{"state-dir", "key-file", "no-keeper"} }
+
 // environmentFlags takes each flag that was not given from RIPCORD_<FLAG>.
 func (c *command) environmentFlags(cmd *cobra.Command) error {
 	var failed error
+	_, inside := c.LookupEnv(insideStep)
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || failed != nil {
+		if f.Changed || failed != nil || inside && !slices.Contains(stepFlags(), f.Name) {
 			return
 		}
 		name := "RIPCORD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -22,7 +34,7 @@ func (c *command) environmentFlags(cmd *cobra.Command) error {
 			return
 		}
 		if err := cmd.Flags().Set(f.Name, value); err != nil {
-			failed = usage("%s: %w", name, err)
+			failed = usage("%s: %w", name, err).WithFix("mend or unset the variable %s; it stands for the flag --%s", name, f.Name)
 		}
 	})
 	if failed == nil && c.output != "text" && c.output != "json" {

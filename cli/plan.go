@@ -14,6 +14,7 @@ import (
 type planOptions struct {
 	planFlags
 	offline, runbook bool
+	run              string
 }
 
 func (c *command) planVerb() *cobra.Command {
@@ -30,23 +31,29 @@ func (c *command) planVerb() *cobra.Command {
 	o.add(cmd)
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "make no check of what is there now")
 	cmd.Flags().BoolVar(&o.runbook, "runbook", false, "print how to go back by hand if Ripcord itself is dead")
-	return cmd
+	cmd.Flags().StringVar(&o.run, "run", "", "with --runbook: of this run's frozen plan instead of the plan file")
+	return exits(cmd, "0 shown, 2 bad plan or arguments")
 }
 
 func (c *command) plan(cmd *cobra.Command, o planOptions) error {
 	ctx := cmd.Context()
+	if o.run != "" && !o.runbook {
+		return usage("--run goes with --runbook").WithFix("%s shows a run", c.again("show "+o.run))
+	}
 	a, err := c.open(ctx, false)
 	if err != nil {
 		return err
 	}
 	defer c.close(a)
+	if o.run != "" {
+		return c.runbookOf(cmd, a, ripcord.RunID(o.run))
+	}
 	plan, err := a.Load(ctx, c.selection(o.planFlags))
 	if err != nil {
 		return err
 	}
 	if o.runbook {
-		c.printf("%s", runbook(plan))
-		return nil
+		return c.printRunbook(plan)
 	}
 	preview, err := a.Explain(ctx, plan, o.offline)
 	if err != nil {
@@ -61,8 +68,25 @@ func (c *command) plan(cmd *cobra.Command, o planOptions) error {
 	return nil
 }
 
+// runbookOf prints the runbook of a run's frozen plan.
+func (c *command) runbookOf(cmd *cobra.Command, a *app.App, run ripcord.RunID) error {
+	summary, err := a.Find(cmd.Context(), app.Selector{Run: run})
+	if err != nil {
+		return err
+	}
+	state, err := a.State(cmd.Context(), summary.Run)
+	if err != nil {
+		return err
+	}
+	return c.printRunbook(state.Plan)
+}
+
+func (c *command) printRunbook(plan *ripcord.Plan) error {
+	return c.didOnly(map[string]string{"runbook": runbook(plan)}, "%s", runbook(plan))
+}
+
 func (c *command) planText(p *app.Preview) {
-	c.printf("%s: %d steps\n\n", p.Plan.Name(), len(p.Steps))
+	c.printf("%s: %s\n\n", p.Plan.Name(), count(len(p.Steps), "step"))
 	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "step\tkind\tnow\tway back\ttakes\tundo takes")
 	for _, s := range p.Steps {

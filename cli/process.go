@@ -5,10 +5,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,8 +30,9 @@ type Process struct {
 	// User is who gives the commands, for the journal; Root says that it is root.
 	User string
 	Root bool
-	// Terminal says that Stdout is one; Width is its width in columns.
+	// Terminal says that Stdout is one; Width returns its width in columns now.
 	Terminal bool
+	Width    func() int
 	// Signals receives SIGINT and SIGTERM. SIGHUP is ignored by the edge.
 	Signals <-chan os.Signal
 	Now     func() time.Time
@@ -43,6 +46,15 @@ type command struct {
 	stateDir, keyFile, file, environment string
 	output                               string
 	quiet, yes, noKeeper                 bool
+	// begun says that the command line was understood; knowsInterrupted that the
+	// verb deals with interrupted runs itself.
+	begun, knowsInterrupted bool
+	// places are the flags on the command line that say where things are.
+	places []place
+	// onSignal is who is in charge of signals now.
+	onSignal atomic.Pointer[func(os.Signal)]
+	// shown is the display of a run that is on.
+	shown atomic.Pointer[shown]
 	// code is what a verb that did its job ends with.
 	code int
 }
@@ -55,7 +67,14 @@ func Run(ctx context.Context, p *Process) int {
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
+	ctx, stop := c.listen(ctx)
+	defer stop()
+	err := root.ExecuteContext(ctx)
+	c.closeDisplay()
+	if err != nil {
+		if !c.begun {
+			err = misunderstood(err)
+		}
 		return c.report(err)
 	}
 	return c.code
@@ -69,6 +88,8 @@ func (c *command) root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			c.begun, c.knowsInterrupted = true, ownInterrupted(cmd)
+			c.given(cmd)
 			return c.environmentFlags(cmd)
 		},
 	}
@@ -84,25 +105,45 @@ func (c *command) root() *cobra.Command {
 	for _, verb := range c.verbs() {
 		root.AddCommand(verb)
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage("%w", err).WithFix("%s --help lists the flags", cmd.CommandPath())
+	})
 	return root
 }
 
 // verbs is the explicit list.
 func (c *command) verbs() []*cobra.Command {
 	return append([]*cobra.Command{
-		c.planVerb(), c.releaseVerb(), c.rollbackVerb(), c.recoverVerb(),
-		c.showVerb(), c.statusVerb(), c.historyVerb(), c.versionVerb(),
+		c.initVerb(), c.planVerb(), c.planFileVerb(), c.adoptVerb(), c.releaseVerb(), c.rollbackVerb(), c.recoverVerb(),
+		c.statusVerb(), c.showVerb(), c.historyVerb(), c.logsVerb(),
+		c.journalVerb(), c.keeperVerb(), c.doctorVerb(), c.versionVerb(),
 		c.keepHidden(), c.executeHidden(),
 	}, c.controlCommands()...)
 }
 
 // open opens the state directory for a verb that changes it, or only looks.
 func (c *command) open(ctx context.Context, readOnly bool) (*app.App, error) {
-	return app.Open(ctx, app.Options{
+	a, err := app.Open(ctx, c.appOptions(readOnly), c.log)
+	if err == nil {
+		c.noteInterrupted(ctx, a)
+	}
+	return a, err
+}
+
+func (c *command) appOptions(readOnly bool) app.Options {
+	return app.Options{
 		StateDir: c.stateDir, KeyFile: c.keyFile, Self: c.Self, Version: c.Version, Root: c.Root,
-		LookupEnv: c.LookupEnv, Environ: c.Environ, Now: c.Now, ReadOnly: readOnly, NoKeeper: c.noKeeper,
-	}, c.log)
+		LookupEnv: c.LookupEnv, Environ: c.Environ, Now: c.Now, ReadOnly: readOnly, NoKeeper: c.noKeeper, Warn: c.warn,
+	}
+}
+
+// warn tells the person behind the command something beside its result.
+func (c *command) warn(text string) {
+	if c.output == "json" {
+		_ = json.NewEncoder(c.Stderr).Encode(map[string]string{"warning": text})
+		return
+	}
+	_, _ = fmt.Fprintf(c.Stderr, "ripcord: %s\n", text)
 }
 
 func (c *command) printf(format string, args ...any) {

@@ -3,42 +3,98 @@ package cli
 import (
 	"bytes"
 	"fmt"
-	"sync"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/app"
 )
 
-// progress prints a run while it happens: one line for each thing that matters.
-func (c *command) progress(_ *ripcord.Plan) app.Listener {
+// drawEvery is how often the display on a terminal is drawn anew.
+const drawEvery = 120 * time.Millisecond
+
+// progress shows a run while it happens: on a terminal what is in progress, else
+// one line for each thing that matters.
+func (c *command) progress(plan *ripcord.Plan) app.Listener {
 	if c.output == "json" || c.quiet {
 		return app.Listener{}
 	}
-	p := &plainProgress{c: c, partial: make(map[ripcord.StepID][]byte)}
-	return app.Listener{Entry: p.entry, Output: p.output}
+	c.closeDisplay()
+	var d display = &plainDisplay{c: c, partial: make(map[ripcord.StepID][]byte)}
+	if c.Terminal {
+		d = newLiveDisplay(c, plan)
+	}
+	q, ticks, stop := newQueue(), make(chan struct{}), make(chan struct{})
+	go beat(ticks, stop)
+	go q.run(d, ticks)
+	c.shown.Store(&shown{queue: q, stop: stop})
+	return q.listener()
 }
 
-// plainProgress prints lines, for logs and pipes.
-type plainProgress struct {
+// beat ticks until stop is closed.
+func beat(ticks chan<- struct{}, stop <-chan struct{}) {
+	ticker := time.NewTicker(drawEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		select {
+		case <-stop:
+			return
+		case ticks <- struct{}{}:
+		}
+	}
+}
+
+// shown is a display that is on.
+type shown struct {
+	queue *queue
+	stop  chan struct{}
+}
+
+// closeDisplay shows what still waits and leaves the screen to the ending.
+func (c *command) closeDisplay() {
+	if s := c.shown.Swap(nil); s != nil {
+		s.queue.close()
+		close(s.stop)
+	}
+}
+
+// plainDisplay prints lines, for logs and pipes.
+type plainDisplay struct {
 	c       *command
-	mu      sync.Mutex
 	partial map[ripcord.StepID][]byte
 }
 
-func (p *plainProgress) entry(e ripcord.Entry) {
-	text := sentence(e)
-	if text == "" {
-		return
+func (p *plainDisplay) entry(e ripcord.Entry) {
+	p.flush(e)
+	if text := sentence(e); text != "" {
+		p.c.printf("%s  %s\n", clock(e.At), text)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.c.printf("%s  %s\n", clock(e.At), text)
+}
+
+// flush prints the unfinished last line of a step that has ended.
+func (p *plainDisplay) flush(e ripcord.Entry) {
+	if rest := p.partial[e.Step]; e.Step != "" && len(rest) > 0 && (ends(e.Kind)) {
+		p.c.printf("           %s | %s\n", e.Step, rest)
+		delete(p.partial, e.Step)
+	}
+}
+
+// ends reports whether the kind of entry ends an attempt at a step.
+func ends(kind ripcord.EntryKind) bool {
+	switch kind {
+	case ripcord.StepApplied, ripcord.StepFailed, ripcord.StepUndone, ripcord.StepUndoFailed, ripcord.StepSettled:
+		return true
+	default:
+		return false
+	}
 }
 
 // output prints whole lines, each with its step.
-func (p *plainProgress) output(step ripcord.StepID, text []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (p *plainDisplay) output(step ripcord.StepID, text []byte) {
 	rest := append(p.partial[step], text...)
 	for {
 		i := bytes.IndexByte(rest, '\n')
@@ -50,6 +106,12 @@ func (p *plainProgress) output(step ripcord.StepID, text []byte) {
 	}
 	p.partial[step] = bytes.Clone(rest)
 }
+
+func (p *plainDisplay) aside(text string) { p.c.printf("%s\n", text) }
+
+func (*plainDisplay) tick() {}
+
+func (*plainDisplay) close() {}
 
 // sentence is what an entry means to people; empty for what nobody must read.
 func sentence(e ripcord.Entry) string {

@@ -49,7 +49,7 @@ func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {
 	defer stop()
 	state, err := a.Recover(ctx, summary.Run, o.back, c.User, o.reason, c.progress(before.Plan))
 	if err != nil {
-		return c.interrupted(state, err)
+		return c.interrupted(cmd, a, summary.Run, err)
 	}
 	return c.ended(cmd, a, state, o.back || before.Back)
 }

@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ripcord-dev/ripcord"
@@ -46,44 +50,74 @@ func (c *command) release(cmd *cobra.Command, o releaseOptions) error {
 	defer stop()
 	state, err := a.Release(ctx, plan, app.Begin{Who: c.User, Reason: o.reason, Detach: o.detach}, c.progress(plan))
 	if err != nil {
-		return c.interrupted(state, err)
+		return c.interrupted(cmd, a, a.Newest(state), err)
 	}
 	if o.detach {
-		c.end(ending{
-			State: plan.Name() + " goes on in the background (run " + string(state.Run) + ")", Affected: "see ripcord status",
-			Why: "--detach", Next: "ripcord status --run " + string(state.Run),
-		})
-		return nil
+		return c.detached(cmd, a, state)
 	}
 	return c.ended(cmd, a, state, false)
+}
+
+// detached reports a run that the keeper carries out.
+func (c *command) detached(cmd *cobra.Command, a *app.App, state runState) error {
+	if c.output == "json" {
+		return c.jsonRun(cmd, a, state)
+	}
+	c.end(ending{
+		State:    fmt.Sprintf("%s goes on in the background (run %s)", state.Plan.Name(), state.Run),
+		Affected: "nobody yet: it has only begun", Why: "--detach leaves it to the keeper",
+		Next: c.again("logs --follow --run " + string(state.Run)),
+	})
+	return nil
 }
 
 // ended prints how a run stands and sets the exit code.
 func (c *command) ended(cmd *cobra.Command, a *app.App, state runState, backWasGoal bool) error {
 	c.code = exitOfRun(state, backWasGoal)
 	if c.output == "json" {
-		summary, err := a.Find(cmd.Context(), app.Selector{Run: state.Run})
-		if err != nil {
-			return err
-		}
-		view, err := a.Show(cmd.Context(), summary)
-		if err != nil {
-			return err
-		}
-		return c.json(view)
+		return c.jsonRun(cmd, a, state)
 	}
-	c.end(endingOf(state))
+	c.end(c.endingOf(state, c.standing(cmd.Context(), a, state, false)))
 	return nil
 }
 
-// interrupted reports an executor that stopped before the run's end.
-func (c *command) interrupted(state runState, err error) error {
-	if state == nil || ripcord.CodeOf(err) != ripcord.CodeInternal {
+// jsonRun prints a run as show does.
+func (c *command) jsonRun(cmd *cobra.Command, a *app.App, state runState) error {
+	ctx := context.WithoutCancel(cmd.Context()) // a signal may have ended the verb
+	summary, err := a.Find(ctx, app.Selector{Run: state.Run})
+	if err != nil {
 		return err
 	}
-	e := endingOf(state)
-	e.Why = err.Error()
+	view, err := a.Show(ctx, summary)
+	if err != nil {
+		return err
+	}
+	return c.json(view)
+}
+
+// interrupted reports an executor, or someone who looked on, that stopped before
+// the run's end.
+func (c *command) interrupted(cmd *cobra.Command, a *app.App, run ripcord.RunID, err error) error {
+	if run == "" || ripcord.CodeOf(err) != ripcord.CodeInternal {
+		return err
+	}
+	ctx := context.WithoutCancel(cmd.Context())
+	living, lifeErr := a.Living(ctx, run)
+	state, stateErr := a.State(ctx, run)
+	if lifeErr != nil || stateErr != nil {
+		return err
+	}
+	now := c.standing(ctx, a, state, living)
+	e := c.endingOf(state, now)
+	if living && errors.Is(err, errSignal) {
+		e.Why = "another process carries it out; only the looking on has ended"
+		c.code = exitDone
+	} else {
+		e.Why, c.code = err.Error(), exitInterrupted
+	}
+	if c.output == "json" {
+		return ripcord.Errorf(ripcord.CodeInterrupted, "%s: %w", e.State, err).WithFix("%s", e.Next)
+	}
 	c.end(e)
-	c.code = exitInterrupted
 	return nil
 }

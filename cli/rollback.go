@@ -67,7 +67,7 @@ func (c *command) goBack(cmd *cobra.Command, a *app.App, ways []app.WayBack, o r
 	}
 	if o.dryRun {
 		if c.output == "json" {
-			return c.json(ways)
+			return c.json(wayViews(ways))
 		}
 		return nil
 	}
@@ -78,9 +78,27 @@ func (c *command) goBack(cmd *cobra.Command, a *app.App, ways []app.WayBack, o r
 	defer stop()
 	state, err := a.Rollback(ctx, ways, app.Begin{Who: c.User, Reason: o.reason}, c.progress(nil))
 	if err != nil {
-		return c.interrupted(state, err)
+		return c.interrupted(cmd, a, a.Newest(state), err)
 	}
 	return c.ended(cmd, a, state, true)
+}
+
+// wayView is a way back as --dry-run gives it.
+type wayView struct {
+	From    string        `json:"from"`
+	FromRun ripcord.RunID `json:"from_run"`
+	To      string        `json:"to"`
+	ToRun   ripcord.RunID `json:"to_run"`
+	Unwind  bool          `json:"unwind"`
+	Why     string        `json:"why,omitempty"`
+}
+
+func wayViews(ways []app.WayBack) []wayView {
+	views := make([]wayView, 0, len(ways))
+	for _, w := range ways {
+		views = append(views, wayView{w.From.Version, w.From.Run, w.To.Version, w.To.Run, w.Unwind, w.Why})
+	}
+	return views
 }
 
 // confirmed asks on a terminal; elsewhere the command line itself is the word.

@@ -34,13 +34,23 @@ func run() int {
 	if err != nil {
 		self = os.Args[0]
 	}
-	signal.Ignore(syscall.SIGHUP)
+	// Neither a terminal that goes away nor a reader that has seen enough stops a
+	// run. The signals are caught, not ignored, so that commands of steps start
+	// with the usual behaviour.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	return cli.Run(context.Background(), &cli.Process{
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		LookupEnv: os.LookupEnv, Environ: os.Environ, Self: self, Version: version, User: who(), Root: os.Geteuid() == 0,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())), Signals: signals, Now: time.Now,
+		Width: func() int {
+			width, _, err := term.GetSize(int(os.Stdout.Fd()))
+			if err != nil {
+				return 80
+			}
+			return width
+		},
 	})
 }
 
