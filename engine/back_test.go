@@ -154,7 +154,8 @@ func TestInterruptedUndo(t *testing.T) {
 			"no check, idempotent",
 			traits(func(t *ripcord.Traits) { t.Checkable, t.Reversal.Way = false, ripcord.WayUnverified }),
 			sighting(ripcord.Unknown, ""),
-			[]string{"undo a 2"}, ripcord.StateRollingBack,
+			[]string{"undo a 2"},
+			ripcord.StateRollingBack,
 		},
 	}
 	for _, test := range tests {

@@ -183,7 +183,7 @@ func (s *State) refuseSkip(r ripcord.Request) string {
 		return "the hold concerns no step; name the one to skip"
 	case t == nil:
 		return fmt.Sprintf("there is no step %q to skip", r.Step)
-	case t.Effect != NoEffect && !(t.Interrupted && t.Unknowns > 0):
+	case t.Effect != NoEffect && (!t.Interrupted || t.Unknowns == 0):
 		return fmt.Sprintf("step %q is still in progress", t.Spec.ID)
 	case s.Back && !t.executed():
 		return fmt.Sprintf("step %q has nothing to take back", t.Spec.ID)

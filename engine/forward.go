@@ -18,12 +18,7 @@ func (d *decision) forward() {
 		d.settleInterrupted()
 		return
 	}
-	busy, open := 0, false
-	for _, t := range d.steps() {
-		if t.Effect != NoEffect { // an orphan takes up its place as well
-			busy++
-		}
-	}
+	busy, open := d.busy(), false
 	for _, t := range d.steps() {
 		if t.passed() {
 			continue
@@ -45,6 +40,17 @@ func (d *decision) forward() {
 	if !open {
 		d.record(ripcord.Entry{Kind: ripcord.RunCommitted, LastGood: d.Run})
 	}
+}
+
+// busy counts the places that are taken up, by orphans as well.
+func (d *decision) busy() int {
+	busy := 0
+	for _, t := range d.steps() {
+		if t.Effect != NoEffect {
+			busy++
+		}
+	}
+	return busy
 }
 
 // recording reports whether the decision has become one entry.

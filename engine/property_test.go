@@ -99,7 +99,7 @@ func result(t *rapid.T, s *engine.State, commands []engine.Command, tell func(ri
 	if !good {
 		e.Failure = failure
 	}
-	kinds := map[engine.Op][2]ripcord.EntryKind{
+	kinds := map[engine.Op][2]ripcord.EntryKind{ //nolint:exhaustive // entries to record are told above
 		engine.OpBundle:  {ripcord.RunBundled, ripcord.RunRollingBack},
 		engine.OpCheck:   {ripcord.StepChecked, ripcord.StepFailed},
 		engine.OpPrepare: {ripcord.StepPrepared, ripcord.StepFailed}, engine.OpApply: {ripcord.StepApplied, ripcord.StepFailed},
@@ -108,7 +108,7 @@ func result(t *rapid.T, s *engine.State, commands []engine.Command, tell func(ri
 		engine.OpDiscard: {ripcord.StepDiscarded, ripcord.StepDiscarded}, engine.OpEvidence: {ripcord.RunEvidence, ripcord.RunEvidence},
 		engine.OpFinish: {ripcord.StepFinished, ripcord.StepUnfinished},
 	}
-	before := map[engine.Op]ripcord.EntryKind{
+	before := map[engine.Op]ripcord.EntryKind{ //nolint:exhaustive // the others have no intent
 		engine.OpPrepare: ripcord.StepPreparing, engine.OpApply: ripcord.StepIntent, engine.OpUndo: ripcord.StepUndoIntent,
 	}
 	if kind, ok := before[c.Op]; ok {
@@ -138,7 +138,7 @@ func person(t *rapid.T, s *engine.State, turn int, tell func(ripcord.Entry)) {
 		if step.Effect == engine.NoEffect || step.Interrupted {
 			continue
 		}
-		kind := map[engine.Effect]ripcord.EntryKind{
+		kind := map[engine.Effect]ripcord.EntryKind{ //nolint:exhaustive // those without an effect are left out above
 			engine.Preparing: ripcord.StepPrepared, engine.Applying: ripcord.StepApplied, engine.Undoing: ripcord.StepUndone,
 		}[step.Effect]
 		tell(ripcord.Entry{Kind: kind, Step: id, Verified: true})

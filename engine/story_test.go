@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +117,7 @@ func describe(c engine.Command) string {
 		words = append(words, string(c.Step))
 	}
 	if c.Attempt > 0 {
-		words = append(words, fmt.Sprint(c.Attempt))
+		words = append(words, strconv.Itoa(c.Attempt))
 	}
 	if c.Stop {
 		words = append(words, "stop")
@@ -135,9 +137,9 @@ func (s *story) String() string {
 // has reports whether the newest entries include one of the kind.
 func (s *story) has(kind ripcord.EntryKind, id ripcord.StepID) ripcord.Entry {
 	s.t.Helper()
-	for i := len(s.entries) - 1; i >= 0; i-- {
-		if s.entries[i].Kind == kind && s.entries[i].Step == id {
-			return s.entries[i]
+	for _, e := range slices.Backward(s.entries) {
+		if e.Kind == kind && e.Step == id {
+			return e
 		}
 	}
 	s.t.Fatalf("no %s %s in\n%s", kind, id, s)

@@ -165,7 +165,7 @@ func (j *judge) looked(p *process, m fake.Moment) {
 func (j *judge) newest(p *process, id ripcord.StepID) string { return j.looks[look{p, id}] }
 
 // moment is the beginning or the middle of an operation.
-func (j *judge) moment(p *process, ctx context.Context, m fake.Moment) {
+func (j *judge) moment(ctx context.Context, p *process, m fake.Moment) {
 	if j.ended && effect(m.Op) && !p.stale() {
 		j.violate("ends", "%s of %s after the run's end", m.Op, m.Step)
 	}

@@ -14,7 +14,7 @@ func (s *simulation) moment(ctx context.Context, m fake.Moment) error {
 	if m.Phase == fake.End {
 		s.judge.looked(p, m)
 	} else {
-		s.judge.moment(p, ctx, m)
+		s.judge.moment(ctx, p, m)
 	}
 	where := m.Op.String() + " " + string(m.Step)
 	p.mayDie([]string{"before ", "in ", "after "}[m.Phase] + where)

@@ -271,4 +271,4 @@ func (s *simulation) tracef(format string, args ...any) {
 }
 
 // errStale is what a target answers to an executor that is fenced off.
-var errStale = errors.New("the target has seen a newer executor") //nolint:gochecknoglobals // a sentinel error
+var errStale = errors.New("the target has seen a newer executor")

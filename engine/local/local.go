@@ -126,7 +126,7 @@ func (x *Executor) Run(ctx context.Context) (*engine.State, error) {
 	for {
 		d, err := x.turn(ctx)
 		if err != nil || d.Ended || x.left() {
-			return x.leave(err)
+			return x.leave(err) //nolint:contextcheck // what was cancelled is still waited for
 		}
 		x.Runtime.Wait(ctx, x.ready, x.pause(d))
 	}
@@ -393,6 +393,6 @@ func (x *Executor) leave(err error) (*engine.State, error) {
 		if left == 0 {
 			return state, err
 		}
-		x.Runtime.Wait(context.Background(), x.ready, pollEvery) //nolint:contextcheck // what was cancelled is still waited for
+		x.Runtime.Wait(context.Background(), x.ready, pollEvery)
 	}
 }

@@ -32,7 +32,7 @@ func (t *task) check(ctx context.Context) error {
 	}
 	seen, err := t.look(ctx, step, true)
 	if ctx.Err() != nil {
-		return nil // nobody needs it any more
+		return nil //nolint:nilerr // nobody needs it any more
 	}
 	switch {
 	case err != nil:
@@ -142,7 +142,7 @@ func (t *task) observe(ctx context.Context) error {
 		seen = &ripcord.Sighting{Presence: ripcord.Unknown, Detail: err.Error()}
 	}
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // nobody needs it any more
 	}
 	return t.settled(ctx, seen)
 }

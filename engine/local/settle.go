@@ -74,7 +74,7 @@ func (t *task) settleByCheck(ctx context.Context, step ripcord.Step, back bool) 
 		}
 	}
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the next decision settles anew
 	}
 	if back || seen.Presence != ripcord.Present {
 		return t.settled(ctx, seen)

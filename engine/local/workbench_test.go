@@ -3,9 +3,11 @@ package local_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,10 +127,9 @@ func (w *workbench) journal() string {
 // has returns the newest entry of a kind.
 func (w *workbench) has(kind ripcord.EntryKind) ripcord.Entry {
 	w.t.Helper()
-	all := w.entries()
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Kind == kind {
-			return all[i]
+	for _, e := range slices.Backward(w.entries()) {
+		if e.Kind == kind {
+			return e
 		}
 	}
 	w.t.Fatalf("there is no %s in\n%s", kind, w.journal())
@@ -180,4 +181,4 @@ func (b *blobs) Delete(_ context.Context, ref ripcord.BlobRef) error {
 	return nil
 }
 
-func (b *blobs) Digest(data []byte) string { return fmt.Sprintf("%x", data) }
+func (b *blobs) Digest(data []byte) string { return hex.EncodeToString(data) }
