@@ -3,13 +3,20 @@ package app
 import (
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/files"
+	"github.com/ripcord-dev/ripcord/adapter/nothing"
+	"github.com/ripcord-dev/ripcord/adapter/probe"
+	"github.com/ripcord-dev/ripcord/adapter/process"
+	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/script"
+	"github.com/ripcord-dev/ripcord/adapter/wait"
+	"github.com/ripcord-dev/ripcord/adapter/watch"
 )
 
 // adapters is the explicit list of what Ripcord can talk to.
 func adapters(environ func() []string) map[string]ripcord.Adapter {
 	list := []ripcord.Adapter{
-		script.New(environ), files.New(files.Options{}),
+		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
+		wait.New(), watch.New(environ), process.New(environ), proxy.New(),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))
 	for _, adapter := range list {

@@ -45,7 +45,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.blobs, err = blobs.Open(filepath.Join(dir, "blobs"), key, blobLimit)
+	a.blobs, err = blobs.Open(filepath.Join(dir, "blobs"), key, blobLimit, blobs.WithRoom(a.store.GiveRoom))
 	if err == nil && !o.ReadOnly {
 		err = rememberKey(dir, key)
 	}

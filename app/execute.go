@@ -10,6 +10,7 @@ import (
 	"github.com/ripcord-dev/ripcord/bundle"
 	"github.com/ripcord-dev/ripcord/engine"
 	"github.com/ripcord-dev/ripcord/engine/local"
+	"github.com/ripcord-dev/ripcord/planfile"
 	"github.com/ripcord-dev/ripcord/shim"
 )
 
@@ -67,7 +68,7 @@ func (a *App) capture(ctx context.Context, run ripcord.RunID, plan *ripcord.Plan
 		from = plan.Reverts[0]
 	}
 	if from == "" {
-		return bundle.Capture(ctx, a.blobs, run, plan.Directory, planBundle(plan))
+		return bundle.Capture(ctx, a.blobs, run, plan.Directory, planfile.Bundle(*plan))
 	}
 	state, err := a.State(ctx, from)
 	if err != nil {
@@ -170,5 +171,3 @@ func (a *App) ExecuteAsKeeper(ctx context.Context, run ripcord.RunID) error {
 	_, err = a.execute(ctx, lease, plan, Listener{})
 	return err
 }
-
-func planBundle(plan *ripcord.Plan) []string { return plan.Bundle }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/planfile"
 )
 
@@ -24,6 +25,9 @@ func (a *App) Load(ctx context.Context, s Selection) (*ripcord.Plan, error) {
 	file, err := planfile.Load(s.File, planfile.Options{
 		Environment: s.Environment, Version: s.Version, Set: s.Set,
 		DefaultVersion: a.options.Now().UTC().Format("20060102-150405"),
+		ProxyDirectory: func(application, environment, balancer string) string {
+			return proxy.Directory(a.dir, application, environment, balancer)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (r *Runner) follow(ctx context.Context, c ripcord.Command, dir string, shim
 		news, dead = o.news, o.dead
 		ticker.Reset(10 * r.o.Poll) // in case that news are lost
 	}
-	done := ctx.Done()
+	done, cancelled := ctx.Done(), false // done is nil for a context that never ends
 	var force <-chan time.Time
 	for {
 		select {
@@ -72,7 +72,7 @@ func (r *Runner) follow(ctx context.Context, c ripcord.Command, dir string, shim
 		case <-dead:
 			dead = nil
 		case <-done:
-			done = nil
+			done, cancelled = nil, true
 			if err := r.cancel(dir, shim); err != nil {
 				return ripcord.Exit{}, err
 			}
@@ -92,7 +92,8 @@ func (r *Runner) follow(ctx context.Context, c ripcord.Command, dir string, shim
 			return exit, refused
 		case ended:
 			out.copy()
-			if done == nil || exit.TimedOut {
+			if cancelled || exit.TimedOut {
+				o.letGo() // a command without a key waits for that
 				r.gone(ctx, shim)
 			}
 			return exit, nil
