@@ -65,6 +65,8 @@ type watchProxy struct {
 	Side          string  `json:"side"`
 	MaxErrorRatio float64 `json:"max_error_ratio"`
 	MinRequests   int     `json:"min_requests"`
+	// Demanded says that the file names min_requests: fewer fail the watch then.
+	Demanded bool `json:"demanded,omitempty"`
 }
 
 // readWatch reads a watch step. Without targets it looks at all instances that
@@ -78,8 +80,10 @@ func (d *decoder) readWatch(s *step, n *node) {
 		"failures":        func(n *node) { set.Failures = d.integer(n, "failures", 1, 1000) },
 		"targets":         func(n *node) { set.Targets = d.filled(n, "targets") },
 		"max_error_ratio": func(n *node) { proxy.MaxErrorRatio = d.ratio(n, "max_error_ratio") },
-		"min_requests":    func(n *node) { proxy.MinRequests = d.integer(n, "min_requests", 0, 1_000_000_000) },
-		"path":            func(n *node) { set.Path = d.urlPath(n, "path") },
+		"min_requests": func(n *node) {
+			proxy.MinRequests, proxy.Demanded = d.integer(n, "min_requests", 0, 1_000_000_000), true
+		},
+		"path": func(n *node) { set.Path = d.urlPath(n, "path") },
 		"checks": func(n *node) {
 			for _, item := range listOf(n) {
 				probe := &probeSettings{AttemptTimeout: seconds(5)}

@@ -37,6 +37,9 @@ type proxy struct {
 	// MinRequests is how many requests a judgement needs; unset is 20, and 0
 	// also accepts a watch without any request.
 	MinRequests *int `json:"min_requests"`
+	// Demanded says that fewer requests fail the watch; else the traffic is not
+	// judged then, and the watch says so.
+	Demanded bool `json:"demanded"`
 }
 
 const (
