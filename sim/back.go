@@ -109,6 +109,7 @@ func (j *judge) allOld(e *ripcord.Entry) {
 			j.violate("all old", "the run went back without %s", id)
 		case e.Verified && b.left && b.intents > 0:
 			j.violate("all old", "the way back is said to be verified, but %s was left", id)
+		case j.shares(id, true): // the first of them tells
 		case !e.Verified || b.touched || b.found || b.intents == 0 && b.first == nil:
 		case b.set.Checkable && b.set.Exact && now != want:
 			j.violate("all old", "%s is %q and was %q", id, now, want)
@@ -125,7 +126,7 @@ func (j *judge) allNew() {
 		if !b.passed {
 			j.violate("all new", "committed without %s", id)
 		}
-		if b.touched || b.skipped || b.again || b.set.Way == ripcord.WayNothing {
+		if b.touched || b.skipped || b.again || j.shares(id, false) || b.set.Way == ripcord.WayNothing {
 			continue
 		}
 		if now := j.sim.world.Image(b.set.Target); now != "="+b.set.Value {

@@ -135,7 +135,28 @@ func (j *judge) lock() {
 }
 
 // touched notes that somebody else changed a step's target.
-func (j *judge) touched(id ripcord.StepID) { j.books[id].touched = true }
+func (j *judge) touched(id ripcord.StepID) {
+	for _, b := range j.books {
+		b.touched = b.touched || b.set.Target == j.books[id].set.Target
+	}
+}
+
+// shares reports whether another step that comes before, or else after, the
+// step has the same target.
+func (j *judge) shares(id ripcord.StepID, before bool) bool {
+	target, past := j.books[id].set.Target, false
+	for i := range j.sim.plan.Steps {
+		other := j.sim.plan.Steps[i].ID
+		if other == id {
+			past = true
+			continue
+		}
+		if past != before && j.books[other].set.Target == target {
+			return true
+		}
+	}
+	return false
+}
 
 // question returns a step whose question is open.
 func (j *judge) question() (ripcord.StepID, bool) {

@@ -88,6 +88,10 @@ func (p *process) mayDie(where string) {
 		panic(crash{})
 	}
 	sc := s.scenario
+	if sc.crashFrom > 0 {
+		sc.crashFrom--
+		return
+	}
 	if sc.crashes == 0 || s.calm() || !s.dice.in(1, sc.crashRate) {
 		return
 	}

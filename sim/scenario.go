@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -19,6 +20,7 @@ type scenario struct {
 	blocks   map[point]*block
 	// The rates are "one in n"; 0 is never.
 	crashes, crashRate int
+	crashFrom          int // how many points pass before the first crash
 	journalRate        int
 	blobRate           int
 	noiseRate          int
@@ -66,6 +68,10 @@ func newScenario(d *dice) *scenario {
 	if d.in(2, 3) {
 		s.addFaults(d)
 	}
+	if d.in(1, 4) { // long ways back
+		last := s.plan.Steps[count-1].ID
+		s.faults = append(s.faults, fake.Fault{Step: last, Op: fake.Apply, Count: -1, Mode: pick(d, fake.Fail, fake.FailFinal, fake.FailHalf)})
+	}
 	if d.in(1, 3) {
 		s.addBlocks(d)
 	}
@@ -88,7 +94,7 @@ func policy(d *dice) ripcord.FailurePolicy {
 // engine does undisturbed is simulated as well.
 func (s *scenario) unrest(d *dice) {
 	if d.in(2, 3) {
-		s.crashes, s.crashRate = 1+d.below(6), pick(d, 6, 15, 30, 60)
+		s.crashes, s.crashRate, s.crashFrom = 1+d.below(6), pick(d, 4, 15, 30, 60), pick(d, 0, d.below(40), d.below(120))
 	}
 	if d.in(1, 6) {
 		s.journalRate = pick(d, 10, 40)
@@ -133,6 +139,9 @@ func (s *scenario) addStep(d *dice, i int) {
 	if i > 0 {
 		s.needs(d, &spec, i)
 	}
+	if i > 0 && set.Way != ripcord.WayNothing && d.in(1, 6) {
+		s.share(&spec, &set)
+	}
 	if d.in(2, 3) {
 		s.initial[set.Target] = pick(d, "old", "old", "old", "new")
 		if !set.Checkable { // there already, and nothing could tell
@@ -140,6 +149,18 @@ func (s *scenario) addStep(d *dice, i int) {
 		}
 	}
 	s.plan.Steps = append(s.plan.Steps, spec)
+}
+
+// share lets a step change the target of the step before it.
+func (s *scenario) share(spec *ripcord.StepSpec, set *fake.Settings) {
+	before := s.plan.Steps[len(s.plan.Steps)-1].ID
+	if !slices.Contains(spec.Needs, before) {
+		spec.Needs = append(spec.Needs, before)
+	}
+	// Traffic goes back first, so it never shares a target with anything else.
+	set.Target, set.Value, set.Traffic = s.settings[before].Target, string(spec.ID), s.settings[before].Traffic
+	spec.Traits = traits(*set)
+	spec.Settings, s.settings[spec.ID] = encoded(*set), *set
 }
 
 // needs makes a chain, or a random graph.
