@@ -98,11 +98,11 @@ func (d *doctor) directory() bool {
 		d.add(LevelBad, "state directory", "name a folder with --state-dir", "%s is no folder", d.dir)
 		return false
 	case info.Mode().Perm()&0o077 != 0:
-		d.add(LevelWarn, "state directory", "chmod 700 "+d.dir, "%s is open to others (%s)", d.dir, info.Mode().Perm())
+		d.add(LevelWarn, "state directory", "chmod 700 "+d.dir, "%s is open to others (%#o)", d.dir, info.Mode().Perm())
 	case unix.Access(d.dir, unix.W_OK) != nil:
 		d.add(LevelBad, "state directory", "run as the user who owns it, or mount its disk for writing", "%s cannot be written to", d.dir)
 	default:
-		d.add(LevelOK, "state directory", "", "%s, %s", d.dir, info.Mode().Perm())
+		d.add(LevelOK, "state directory", "", "%s, %#o", d.dir, info.Mode().Perm())
 	}
 	return true
 }
@@ -143,7 +143,7 @@ func (d *doctor) key() {
 	case strings.HasPrefix(path, d.dir+"/"):
 		d.add(LevelBad, "key file", "move it out of the state directory, and name it with --key-file", "%s lies beside what it protects", path)
 	case info.Mode().Perm()&0o077 != 0:
-		d.add(LevelBad, "key file", "chmod 600 "+path, "%s can be read by others (%s)", path, info.Mode().Perm())
+		d.add(LevelBad, "key file", "chmod 600 "+path, "%s can be read by others (%#o)", path, info.Mode().Perm())
 	default:
 		d.add(LevelOK, "key file", "", "%s; back it up: without it no run can go back", path)
 	}
@@ -251,6 +251,8 @@ func (d *doctor) living(ctx context.Context, a *App, boot Boot) {
 	switch {
 	case info.Running:
 		d.add(LevelOK, "keeper", "", "it lives (process %d)", info.Keeper.PID)
+	case unfinished && len(all) == 0:
+		d.add(LevelWarn, "keeper", "ripcord keeper start", "none lives, so nobody minds the deadline of a hold or an interrupted run")
 	case len(all) > 0:
 		d.add(LevelBad, "keeper", "ripcord keeper start", "none lives, so nobody starts an instance again that ends")
 	default:
@@ -266,7 +268,10 @@ func (d *doctor) living(ctx context.Context, a *App, boot Boot) {
 
 func (d *doctor) reboot(instances int, unfinished bool, boot Boot) {
 	what := fmt.Sprintf("%d instances", instances)
-	if unfinished {
+	switch {
+	case unfinished && instances == 0:
+		what = "the unfinished runs"
+	case unfinished:
 		what += " and the unfinished runs"
 	}
 	switch {

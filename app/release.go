@@ -50,7 +50,7 @@ func (a *App) begin(ctx context.Context, plan *ripcord.Plan, b Begin) (ripcord.L
 		Plan: plan, Who: b.Who, Reason: b.Reason, Executor: &ripcord.Executor{Host: by.Host, Keeper: b.Detach},
 	}
 	lease, err := a.store.Begin(ctx, planned, by, leaseTTL)
-	if ripcord.CodeOf(err) == ripcord.CodeRefused {
+	if code := ripcord.CodeOf(err); err != nil && (code == ripcord.CodeRefused || code == ripcord.CodeInterrupted) {
 		return lease, a.refused(ctx, plan, err)
 	}
 	return lease, err

@@ -49,6 +49,9 @@ func (c *command) adopt(cmd *cobra.Command, o adoptOptions) error {
 	if err != nil {
 		return err
 	}
+	c.noteInterrupted(ctx, a, func(v app.View) bool {
+		return v.Application == plan.Application && v.Environment == plan.Environment // it is refused because of that one
+	})
 	state, err := a.Adopt(ctx, plan, app.Begin{Who: c.User, Reason: o.reason}, o.takeOver)
 	if err != nil {
 		return err

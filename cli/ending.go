@@ -43,7 +43,7 @@ func (c *command) standing(ctx context.Context, a *app.App, s *engine.State, liv
 
 // endingOf tells how a run stands.
 func (c *command) endingOf(s *engine.State, now standing) ending {
-	return ending{State: stateLine(s, now), Affected: affected(s), Why: whyLine(s), Next: c.nextLine(s, now)}
+	return ending{State: stateLine(s, now), Affected: affected(s), Why: whyLine(s, now), Next: c.nextLine(s, now)}
 }
 
 func stateLine(s *engine.State, now standing) string {
@@ -93,7 +93,21 @@ func succeededLine(s *engine.State, name string) string {
 		return what + pending
 	case ripcord.PurposeRelease:
 	}
+	if ids := skipped(s); len(ids) > 0 {
+		return fmt.Sprintf("%s is released and is last good, without %s%s", name, strings.Join(ids, ", "), pending)
+	}
 	return name + " is released and is last good" + pending
+}
+
+// skipped lists the steps that a person left out while the run went on.
+func skipped(s *engine.State) []string {
+	var ids []string
+	for i := range s.Plan.Steps {
+		if spec := &s.Plan.Steps[i]; spec.Skip == "" && s.Steps[spec.ID].State == ripcord.StepIsSkipped {
+			ids = append(ids, string(spec.ID))
+		}
+	}
+	return ids
 }
 
 func backward(s *engine.State) string {
@@ -126,7 +140,7 @@ func list(s *engine.State, ids []ripcord.StepID) string {
 // progress says exactly what is done, what is back and what is not.
 func progress(s *engine.State) string {
 	groups := make(map[string][]string)
-	order := []string{"done", "back", "not back", "left as it is", "in progress", "failed", "not begun"}
+	order := []string{"done", "skipped", "back", "not back", "left as it is", "in progress", "failed", "not begun"}
 	for i := range s.Plan.Steps {
 		t := s.Steps[s.Plan.Steps[i].ID]
 		group := groupOf(s, t)
@@ -148,7 +162,9 @@ func groupOf(s *engine.State, t *engine.Step) string {
 	switch t.State {
 	case ripcord.StepIsUndone, ripcord.StepIsUndoneUnverified:
 		return "back"
-	case ripcord.StepIsApplied, ripcord.StepIsFound, ripcord.StepIsSkipped:
+	case ripcord.StepIsSkipped:
+		return "skipped"
+	case ripcord.StepIsApplied, ripcord.StepIsFound:
 		if s.Back && t.Started {
 			return "not back"
 		}
@@ -215,7 +231,7 @@ func affectedByRevert(s *engine.State, until time.Time) string {
 	return fmt.Sprintf("all users: they are on %s again since %s", s.Plan.Version, clock(until))
 }
 
-func whyLine(s *engine.State) string {
+func whyLine(s *engine.State, now standing) string {
 	switch {
 	case s.State == ripcord.StateClosed:
 		return fmt.Sprintf("closed by %s%s", s.Last.Who, before(": ", s.Last.Reason))
@@ -223,6 +239,8 @@ func whyLine(s *engine.State) string {
 		return "every step of the release is undone"
 	case s.State == ripcord.StateSucceeded && s.Plan.Purpose == ripcord.PurposeAdopt:
 		return "each target was looked at"
+	case s.State == ripcord.StateSucceeded && len(skipped(s)) > 0:
+		return "a person had it go on without " + strings.Join(skipped(s), ", ") + "; every other step is done"
 	case s.State == ripcord.StateSucceeded:
 		return "every step is done"
 	case s.Hold != nil && s.Failure != nil && !strings.Contains(s.Hold.Reason, s.Failure.Summary):
@@ -235,6 +253,9 @@ func whyLine(s *engine.State) string {
 		return s.BackReason
 	case s.Last.Reason != "":
 		return s.Last.Reason
+	}
+	if !now.living {
+		return "the process that carried it out is gone"
 	}
 	return "it has not ended"
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/engine"
@@ -44,6 +45,9 @@ func (c *command) report(err error) int {
 	}
 	if errors.Is(err, ripcord.ErrFenced) || errors.Is(err, context.Canceled) {
 		code = exitInterrupted
+	}
+	if strings.Contains(err.Error(), fix) && c.output != "json" {
+		fix = "" // a plan file's problems each say their own
 	}
 	if c.output == "json" {
 		_ = json.NewEncoder(c.Stderr).Encode(map[string]any{"error": err.Error(), "fix": fix, "exit_code": code})

@@ -31,6 +31,8 @@ type liveDisplay struct {
 	lines []*liveLine
 	drawn int
 	frame int
+	// text collects what is written at once, so that nothing flickers.
+	text strings.Builder
 
 	good, bad, faint lipgloss.Style
 }
@@ -55,10 +57,10 @@ func (d *liveDisplay) entry(e ripcord.Entry) {
 		return
 	}
 	d.erase()
-	d.c.printf("%s  %s\n", d.faint.Render(clock(e.At)), d.colour(e).Render(text))
+	d.printf("%s  %s\n", d.faint.Render(clock(e.At)), d.colour(e).Render(text))
 	if e.Failure != nil && e.Until == nil {
 		for _, line := range e.Failure.Lines {
-			d.c.printf("           %s\n", d.faint.Render("> "+line))
+			d.printf("           %s\n", d.faint.Render("> "+plainText(ansi.Strip(line))))
 		}
 	}
 	d.draw()
@@ -128,7 +130,7 @@ func (d *liveDisplay) output(step ripcord.StepID, text []byte) {
 
 func (d *liveDisplay) aside(text string) {
 	d.erase()
-	d.c.printf("%s\n", text)
+	d.printf("%s\n", text)
 	d.draw()
 }
 
@@ -138,39 +140,57 @@ func (d *liveDisplay) tick() {
 	d.draw()
 }
 
-func (d *liveDisplay) close() { d.erase() }
+func (d *liveDisplay) close() {
+	d.erase()
+	d.flush()
+}
+
+func (d *liveDisplay) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(&d.text, format, args...) // memory never fails
+}
+
+func (d *liveDisplay) flush() {
+	if d.text.Len() > 0 {
+		d.c.printf("%s", d.text.String())
+		d.text.Reset()
+	}
+}
+
+// usualWidth is the width of a terminal that does not tell its own.
+const usualWidth = 80
 
 // erase removes our lines.
 func (d *liveDisplay) erase() {
 	if d.drawn > 0 {
-		d.c.printf("\x1b[%dA\r\x1b[J", d.drawn)
+		d.printf("\x1b[%dA\r\x1b[J", d.drawn)
 		d.drawn = 0
 	}
 }
 
-// draw writes our lines below everything else, in one write.
+// draw writes our lines below everything else.
 func (d *liveDisplay) draw() {
+	defer d.flush()
 	if len(d.lines) == 0 {
 		return
 	}
-	width := 80
+	width := usualWidth
 	if d.c.Width != nil {
-		width = max(d.c.Width(), 20)
+		if now := d.c.Width(); now > 0 {
+			width = now
+		}
 	}
 	spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
-	var text strings.Builder
 	for _, l := range d.lines {
 		elapsed := d.c.Now().Sub(l.since).Round(time.Second)
 		line := fmt.Sprintf("%c %s %s %s  %s", spinner[d.frame%len(spinner)], l.step, l.what, max(elapsed, 0), ansi.Strip(l.last))
-		text.WriteString(ansi.Truncate(plainText(line), width-1, "…") + "\n")
+		d.printf("%s\n", ansi.Truncate(plainText(line), width-1, "…"))
 	}
 	foot := fmt.Sprintf("  %d of %d steps done", len(d.done), d.total)
 	if d.total == 0 {
 		foot = fmt.Sprintf("  %s done", count(len(d.done), "step"))
 	}
-	text.WriteString(d.faint.Render(ansi.Truncate(foot, width-1, "…")) + "\n")
+	d.printf("%s\n", d.faint.Render(ansi.Truncate(foot, width-1, "…")))
 	d.drawn = len(d.lines) + 1
-	d.c.printf("%s", text.String())
 }
 
 // plainText keeps what a command prints from moving our cursor.

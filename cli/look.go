@@ -46,15 +46,15 @@ func (c *command) nothingYet(err error, empty any) error {
 
 // noteInterrupted says on standard error that a run waits for recover, whatever
 // the verb is about.
-func (c *command) noteInterrupted(ctx context.Context, a *app.App) {
-	if c.knowsInterrupted {
-		return
-	}
+func (c *command) noteInterrupted(ctx context.Context, a *app.App, known func(app.View) bool) {
 	views, err := a.Interrupted(ctx)
 	if err != nil {
 		return // the verb itself meets the same trouble and reports it
 	}
 	for _, v := range views {
+		if known(v) {
+			continue
+		}
 		c.warn("run " + string(v.Run) + " (" + v.Application + " " + v.Version + " in " + v.Environment + ") was interrupted; `" +
 			c.again("recover --run "+string(v.Run)) + "` goes on, with --rollback it goes back")
 	}
@@ -63,7 +63,7 @@ func (c *command) noteInterrupted(ctx context.Context, a *app.App) {
 // ownInterrupted names the verbs that deal with interrupted runs themselves.
 func ownInterrupted(cmd *cobra.Command) bool {
 	switch cmd.Name() {
-	case "recover", "status", "doctor", "abort", "rollback", "__keeper", "__execute":
+	case "release", "adopt", "show", "recover", "status", "doctor", "abort", "rollback", "__keeper", "__execute":
 		return true
 	}
 	return false

@@ -134,6 +134,9 @@ func sentence(e ripcord.Entry) string {
 	case ripcord.StepApplied:
 		return fmt.Sprintf("%s: done", e.Step)
 	case ripcord.StepFailed:
+		if e.Failure != nil && e.Failure.Class == ripcord.FailedCancelled {
+			return fmt.Sprintf("%s: stopped", e.Step)
+		}
 		if e.Until != nil {
 			because += fmt.Sprintf("; again at %s", clock(*e.Until))
 		}
@@ -184,6 +187,9 @@ func runSentence(e ripcord.Entry) (string, bool) {
 	case ripcord.RunCommitted:
 		return "committed: this is last good now", true
 	case ripcord.RunEvidence:
+		if e.Reason == "" && len(e.Blobs) == 0 {
+			return "", true // no step had any to show
+		}
 		if e.Reason != "" {
 			return "evidence kept, with gaps" + because, true
 		}

@@ -16,18 +16,23 @@ type recoverOptions struct {
 func (c *command) recoverVerb() *cobra.Command {
 	var o recoverOptions
 	cmd := &cobra.Command{
-		Use:   "recover",
+		Use:   "recover [RUN]",
 		Short: "Go on with a run whose process died",
 		Long: "Find out by evidence how every interrupted effect ended, then go on: forward if the run was\n" +
 			"going forward, back if it was going back. With --rollback it is brought home.",
 		Example: "  ripcord recover\n  ripcord recover --rollback --reason \"not tonight\"",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return c.recover(cmd, o) },
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.run = args[0]
+			}
+			return c.recover(cmd, o)
+		},
 	}
 	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one)")
 	cmd.Flags().BoolVar(&o.back, "rollback", false, "go back instead of on")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
-	return cmd
+	return exits(cmd, "0 it reached its goal, 2 no run is unfinished, 3 the release failed and was rolled back, 4 held,\n5 rollback incomplete, 8 interrupted again")
 }
 
 func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {

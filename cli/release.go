@@ -46,6 +46,9 @@ func (c *command) release(cmd *cobra.Command, o releaseOptions) error {
 	if err != nil {
 		return err
 	}
+	c.noteInterrupted(ctx, a, func(v app.View) bool {
+		return v.Application == plan.Application && v.Environment == plan.Environment // it is refused because of that one
+	})
 	ctx, stop := c.onSignals(ctx, a, plan.OnCancel)
 	defer stop()
 	state, err := a.Release(ctx, plan, app.Begin{Who: c.User, Reason: o.reason, Detach: o.detach}, c.progress(plan))

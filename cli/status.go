@@ -176,7 +176,7 @@ func (c *command) statusRun(row rowFunc, s app.Status) {
 	case s.Interrupted:
 		row("next", "%s, or back: %s", c.again("recover --run "+run), c.again("recover --rollback --run "+run))
 	case s.State == ripcord.StateHeld:
-		row("held", "%s%s", s.Reason, before(": ", causeOf(s.View)))
+		row("held", "%s%s", s.Reason, before(": ", summaryOf(s.View)))
 		row("next", "%s says what can be done", c.again("show "+run))
 	case s.State == ripcord.StatePaused:
 		row("next", "%s", c.again("resume --run "+run))
@@ -188,6 +188,13 @@ func causeOf(v app.View) string {
 		return ""
 	}
 	return fmt.Sprintf("step %s: %s", *v.FailedStep, v.Cause.Summary)
+}
+
+func summaryOf(v app.View) string {
+	if v.Cause == nil {
+		return ""
+	}
+	return v.Cause.Summary
 }
 
 func instanceLine(i app.InstanceView) string {
