@@ -23,6 +23,7 @@ type App struct {
 	blobs    *blobs.Store
 	adapters map[string]ripcord.Adapter
 	log      *slog.Logger
+	boundary boundary
 	closing  sync.Once
 
 	// mine is the run that this process executes now, executed the last one.
@@ -40,7 +41,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, dir: dir, log: log, adapters: adapters(o.Environ)}
+	a := &App{options: o, dir: dir, log: log, adapters: adapters(o.Environ), boundary: newBoundary(o)}
 	a.store, err = sqlite.Open(ctx, dir, sqlite.Options{Now: o.Now, ReadOnly: o.ReadOnly, OnReserve: a.onReserve})
 	if err != nil {
 		return nil, err

@@ -3,7 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -30,9 +34,25 @@ func (a *App) scope(plan *ripcord.Plan, lease ripcord.Lease) ripcord.Scope {
 	return ripcord.Scope{
 		Run: lease.Run, StateDir: a.dir, Self: a.options.Self, Blobs: a.blobs, Now: a.options.Now,
 		Secrets:    &secrets{sources: plan.Secrets, directory: plan.Directory, lookupEnv: a.options.LookupEnv},
-		Commands:   shim.New(filepath.Join(a.dir, "commands"), a.options.Self, shim.Options{Fence: lease.Fence, Now: a.options.Now}),
+		Commands:   a.commands(lease),
 		Supervisor: a.supervisor(),
 	}
+}
+
+// commands runs a run's commands, and finds those that a dead executor left.
+func (a *App) commands(lease ripcord.Lease) *shim.Runner {
+	return shim.New(filepath.Join(a.dir, "commands", string(lease.Run)), a.options.Self, shim.Options{Fence: lease.Fence, Now: a.options.Now})
+}
+
+// tidy removes what only a run in progress needs: its commands' folders, whose
+// output lies in blobs by now, and its steps' private files.
+func (a *App) tidy(ctx context.Context, run ripcord.RunID) error {
+	err := a.commands(ripcord.Lease{Run: run}).Prune(ctx)
+	// A folder that is left belongs to a background process that still prints.
+	if rmErr := os.Remove(filepath.Join(a.dir, "commands", string(run))); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) && !errors.Is(rmErr, syscall.ENOTEMPTY) {
+		err = errors.Join(err, rmErr)
+	}
+	return errors.Join(err, os.RemoveAll(filepath.Join(a.dir, "work", string(run))))
 }
 
 // execute carries the run out under a lease that is held, until it ends or is
@@ -42,7 +62,7 @@ func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Pl
 	a.executing(lease.Run)
 	defer a.executing("")
 	x := local.New(local.Options{
-		Journal: a.store, Adapters: a.adapters, Scope: a.scope(plan, lease),
+		Journal: a.boundary.journal(a.store), Adapters: a.adapters, Scope: a.scope(plan, lease),
 		Runtime: local.System{Clock: a.options.Now}, StateID: a.store.StateID(),
 		Lease: lease, TTL: leaseTTL, LeaveOnHold: true,
 		Observe: l.Entry, Print: l.Output,
@@ -54,6 +74,11 @@ func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Pl
 		},
 	})
 	state, err := x.Run(ctx)
+	if err == nil && state.State.Ended() {
+		if tidyErr := a.tidy(context.WithoutCancel(ctx), lease.Run); tidyErr != nil {
+			a.log.Warn("the run has ended well, but its temporary files could not all be removed", slog.Any("error", tidyErr))
+		}
+	}
 	if releaseErr := a.store.Release(context.WithoutCancel(ctx), lease); err == nil {
 		err = releaseErr
 	}

@@ -49,7 +49,9 @@ func (a *App) begin(ctx context.Context, plan *ripcord.Plan, b Begin) (ripcord.L
 		Version: ripcord.EntryVersion, Run: newRunID(now), At: now, Kind: ripcord.RunPlanned,
 		Plan: plan, Who: b.Who, Reason: b.Reason, Executor: &ripcord.Executor{Host: by.Host, Keeper: b.Detach},
 	}
+	a.boundary.before()
 	lease, err := a.store.Begin(ctx, planned, by, leaseTTL)
+	a.boundary.after()
 	if code := ripcord.CodeOf(err); err != nil && (code == ripcord.CodeRefused || code == ripcord.CodeInterrupted) {
 		return lease, a.refused(ctx, plan, err)
 	}
