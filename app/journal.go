@@ -15,7 +15,9 @@ func (a *App) VerifyJournal(ctx context.Context, run ripcord.RunID) (sqlite.Veri
 	if err != nil {
 		return sqlite.VerifyReport{}, err
 	}
-	return a.store.Verify(ctx, id)
+	report, err := a.store.Verify(ctx, id)
+	report.Findings = append([]sqlite.Finding{}, report.Findings...)
+	return report, err
 }
 
 // ExportJournal writes the entries of one run, or of all where run is empty, as

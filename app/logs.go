@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/engine"
-	"github.com/ripcord-dev/ripcord/shim"
 )
 
 // Log is what one attempt of a step printed.
@@ -159,7 +157,7 @@ func (r *logReader) begun(step ripcord.StepID, direction string) *Log {
 
 // more reads what a running command printed since.
 func (r *logReader) more(l *Log, run ripcord.RunID, piece func(l *Log, text string)) error {
-	commands := shim.New(filepath.Join(r.app.dir, "commands"), r.app.options.Self, shim.Options{Now: r.app.options.Now})
+	commands := r.app.commands(ripcord.Lease{Run: run})
 	path := commands.OutputPath(ripcord.Key(run, l.Step) + "/" + l.Direction + "/" + strconv.Itoa(l.Attempt))
 	f, err := os.Open(path) //nolint:gosec // our own state directory
 	if errors.Is(err, fs.ErrNotExist) {

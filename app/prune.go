@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/bundle"
-	"github.com/ripcord-dev/ripcord/shim"
 )
 
 // Pruned is what PruneJournal removed.
@@ -26,8 +24,6 @@ type remains struct {
 	run ripcord.RunID
 	// bundle is the run's bundle, its own or that of the run it executes again.
 	bundle ripcord.BlobRef
-	// keys are those of the commands that it executed.
-	keys []string
 }
 
 // PruneJournal deletes what ended runs beyond the newest keep of each
@@ -51,10 +47,9 @@ func (a *App) PruneJournal(ctx context.Context, keep int) (Pruned, error) {
 	if err != nil {
 		return pruned, err
 	}
-	commands := shim.New(filepath.Join(a.dir, "commands"), a.options.Self, shim.Options{Now: a.options.Now})
 	for _, r := range all {
 		if gone[r.run] {
-			if err := a.sweep(ctx, r, needed, commands); err != nil {
+			if err := a.sweep(ctx, r, needed); err != nil {
 				return pruned, err
 			}
 		}
@@ -95,15 +90,8 @@ func (a *App) remains(ctx context.Context) ([]remains, error) {
 }
 
 func (r *remains) see(e ripcord.Entry) {
-	key := ripcord.Key(e.Run, e.Step)
-	switch e.Kind {
-	case ripcord.RunBundled:
+	if e.Kind == ripcord.RunBundled {
 		r.bundle = e.Blobs[bundle.Name]
-	case ripcord.StepIntent:
-		r.keys = append(r.keys, key+"/apply/"+strconv.Itoa(e.Attempt))
-	case ripcord.StepUndoIntent:
-		r.keys = append(r.keys, key+"/undo/"+strconv.Itoa(e.Attempt))
-	default:
 	}
 }
 
@@ -130,11 +118,9 @@ func (a *App) needed(ctx context.Context, all []remains, gone map[ripcord.RunID]
 }
 
 // sweep removes a pruned run's command folders and its unpacked bundle.
-func (a *App) sweep(ctx context.Context, r remains, needed map[string]bool, commands *shim.Runner) error {
-	for _, key := range r.keys {
-		if err := commands.Clean(ctx, key); err != nil {
-			return fmt.Errorf("removing what a command of run %s left: %w", r.run, err)
-		}
+func (a *App) sweep(ctx context.Context, r remains, needed map[string]bool) error {
+	if err := a.tidy(ctx, r.run); err != nil {
+		return fmt.Errorf("removing what the commands of run %s left: %w", r.run, err)
 	}
 	if name := bundle.Folder(r.bundle); name != "" && !needed[name] {
 		return os.RemoveAll(filepath.Join(a.dir, "bundles", name))

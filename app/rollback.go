@@ -38,8 +38,16 @@ func (a *App) committed(ctx context.Context, application, environment string) ([
 	if err != nil {
 		return nil, err
 	}
+	return standing(runs), nil
+}
+
+// standing leaves out of the runs, newest first, what was never committed and
+// what later rollbacks took back: those that undid a release, with it, and all
+// between a release and its plan's later execution.
+func standing(runs []ripcord.Summary) []ripcord.Summary {
 	reverted := make(map[ripcord.RunID]bool)
-	var committed []ripcord.Summary
+	var until ripcord.RunID
+	var releases []ripcord.Summary
 	for _, r := range runs {
 		if !r.Committed {
 			continue
@@ -47,11 +55,20 @@ func (a *App) committed(ctx context.Context, application, environment string) ([
 		for _, id := range r.Reverts {
 			reverted[id] = true
 		}
-		if len(r.Reverts) == 0 && !reverted[r.Run] {
-			committed = append(committed, r)
+		switch {
+		case until != "":
+			if r.Run == until {
+				until = r.Returns // of a rollback run: it stood for an even earlier one
+			}
+		case len(r.Reverts) > 0 || reverted[r.Run]:
+		default:
+			releases = append(releases, r)
+			if r.Purpose == ripcord.PurposeRollback {
+				until = r.Returns
+			}
 		}
 	}
-	return committed, nil
+	return releases
 }
 
 // PlanRollback finds the way from the newest release back to the one named to,
@@ -114,8 +131,12 @@ func targetOf(releases []ripcord.Summary, to string) (int, error) {
 // blocked says why a committed release cannot be unwound step by step; empty
 // when it can.
 func (a *App) blocked(ctx context.Context, r ripcord.Summary) (string, error) {
-	if r.Purpose == ripcord.PurposeAdopt {
+	switch r.Purpose {
+	case ripcord.PurposeAdopt:
 		return "it was adopted, not released by Ripcord", nil
+	case ripcord.PurposeRollback:
+		return "it was itself a rollback, and undoing it would bring back what it took away", nil
+	case ripcord.PurposeRelease:
 	}
 	state, err := a.State(ctx, r.Run)
 	if err != nil {
@@ -196,6 +217,6 @@ func (a *App) rollbackPlan(ctx context.Context, way WayBack) (*ripcord.Plan, err
 		}
 		return &p, nil
 	}
-	p.From = way.To.Run
+	p.From, p.Returns = way.To.Run, way.To.Run
 	return &p, nil
 }
