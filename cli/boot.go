@@ -59,7 +59,7 @@ func (c *command) initBoot(cmd *cobra.Command) error {
 	case hasSystemd():
 		return c.bootAdvice(path, unit, "only root may install a unit", fmt.Sprintf("sudo tee %s && sudo systemctl enable --now %s", path, filepath.Base(path)))
 	}
-	return c.bootAdvice("", keeper.CronLine(argv), "this machine was not started by systemd", "add the line to the crontab: crontab -e")
+	return c.bootAdvice("", keeper.CronLine(argv), "this machine was not started by systemd", fmt.Sprintf("(crontab -l; echo %s) | crontab -", shellWord(strings.TrimSpace(keeper.CronLine(argv)))))
 }
 
 // bootAdvice prints what a person has to put where.

@@ -24,7 +24,7 @@ type controlVerb struct {
 func controlVerbs() []controlVerb {
 	return []controlVerb{
 		{verb: ripcord.VerbPause, short: "Start nothing new until resume", example: "  ripcord pause --reason \"waiting for the database team\""},
-		{verb: ripcord.VerbResume, short: "End a pause", toEnd: true, example: "  ripcord resume"},
+		{verb: ripcord.VerbResume, short: "End a pause", example: "  ripcord resume"},
 		{verb: ripcord.VerbRetry, short: "Try again what the run is held for", toEnd: true, example: "  ripcord retry"},
 		{verb: ripcord.VerbSkip, step: true, toEnd: true, short: "Leave what the run is held for as it is, and go on", example: "  ripcord skip assets --reason \"done by hand\""},
 		{verb: ripcord.VerbApprove, step: true, short: "Answer a step's question with yes", example: "  ripcord approve go-live"},
@@ -58,7 +58,7 @@ func (c *command) controlCommand(v controlVerb) *cobra.Command {
 				r.Step = ripcord.StepID(args[0])
 			}
 			if v.needsReason && o.reason == "" {
-				return usage("%s needs --reason, for whoever reads the journal later", v.verb)
+				return usage("%s needs --reason, for whoever reads the journal later", v.verb).WithFix("%s", c.again(string(v.verb)+` --reason "..."`))
 			}
 			return c.control(cmd, v, r, ripcord.RunID(o.run))
 		},
@@ -106,7 +106,7 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 	case refused != "":
 		return ripcord.Errorf(ripcord.CodeRefused, "%s", refused).WithFix("`ripcord show --run %s` tells how the run stands", r.Run)
 	}
-	if !v.toEnd && !state.State.Ended() {
+	if !v.toEnd && !state.State.Ended() && state.Hold == nil {
 		return c.asked(cmd, a, state, r)
 	}
 	return c.ended(cmd, a, state, v.backWasTheGoal)

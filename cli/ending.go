@@ -99,6 +99,18 @@ func succeededLine(s *engine.State, name string) string {
 	return name + " is released and is last good" + pending
 }
 
+// absent lists the steps of an adopted plan whose effect is not there.
+func absent(s *engine.State) []string {
+	var ids []string
+	for i := range s.Plan.Steps {
+		id := s.Plan.Steps[i].ID
+		if seen := s.Steps[id].Before; seen != nil && seen.Presence != ripcord.Present {
+			ids = append(ids, string(id))
+		}
+	}
+	return ids
+}
+
 // skipped lists the steps that a person left out while the run went on.
 func skipped(s *engine.State) []string {
 	var ids []string
@@ -238,6 +250,9 @@ func whyLine(s *engine.State, now standing) string {
 	case s.State == ripcord.StateSucceeded && len(s.Plan.Reverts) > 0:
 		return "every step of the release is undone"
 	case s.State == ripcord.StateSucceeded && s.Plan.Purpose == ripcord.PurposeAdopt:
+		if ids := absent(s); len(ids) > 0 {
+			return "each target was looked at; what these steps make is not there today: " + strings.Join(ids, ", ")
+		}
 		return "each target was looked at"
 	case s.State == ripcord.StateSucceeded && len(skipped(s)) > 0:
 		return "a person had it go on without " + strings.Join(skipped(s), ", ") + "; every other step is done"

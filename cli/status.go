@@ -123,7 +123,7 @@ func (c *command) watchStatus(ctx context.Context, a *app.App, filter ripcord.Fi
 
 func (c *command) statusText(to io.Writer, list []app.Status) {
 	if len(list) == 0 {
-		_, _ = fmt.Fprintf(to, "No run matches. Begin with: %s\n", c.again("release"))
+		_, _ = fmt.Fprintf(to, "Nothing was released yet. Begin with: %s\n", c.again("release"))
 	}
 	for i, s := range list {
 		if i > 0 {
