@@ -86,6 +86,9 @@ type Hold struct {
 type State struct {
 	Run   ripcord.RunID
 	Plan  *ripcord.Plan
+	// Version is that of the release whose steps these are; a rollback run's plan
+	// has the version that comes back.
+	Version string
 	State ripcord.RunState
 	Steps map[ripcord.StepID]*Step
 	// Back says that the run goes back.
@@ -146,9 +149,12 @@ func (s *State) Apply(e ripcord.Entry) {
 
 // plan begins a run. A rollback run keeps the steps of the release before it.
 func (s *State) plan(e ripcord.Entry) {
-	before := s.Steps
+	before, version := s.Steps, e.Plan.Version
 	reverts := len(e.Plan.Reverts) > 0 && s.Run != "" && e.Plan.Reverts[0] == s.Run
-	*s = State{Run: e.Run, Plan: e.Plan, seq: s.seq, Steps: make(map[ripcord.StepID]*Step, len(e.Plan.Steps))}
+	if reverts {
+		version = s.Version
+	}
+	*s = State{Run: e.Run, Plan: e.Plan, Version: version, seq: s.seq, Steps: make(map[ripcord.StepID]*Step, len(e.Plan.Steps))}
 	for i := range e.Plan.Steps {
 		spec := &e.Plan.Steps[i]
 		s.Steps[spec.ID] = &Step{Spec: spec, State: ripcord.StepIsPending}

@@ -74,7 +74,7 @@ func inRun(ctx context.Context, scope ripcord.Scope, s *engine.State, spec *ripc
 	var err error
 	opened.Settings, err = resolve(ctx, scope.Blobs, s, spec)
 	scope.Run, scope.Application, scope.Environment = owner(s), s.Plan.Application, s.Plan.Environment
-	scope.Version, scope.Directory, scope.Bundle = s.Plan.Version, s.Plan.Directory, bundle
+	scope.Version, scope.Directory, scope.Bundle = s.Version, s.Plan.Directory, bundle
 	return opened, scope, err
 }
 
