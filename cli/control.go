@@ -65,7 +65,14 @@ func (c *command) controlCommand(v controlVerb) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one)")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
-	return cmd
+	codes := "0 it took effect"
+	if v.toEnd {
+		codes = "0 done, 3 the release failed and was rolled back, 4 held, 5 rollback incomplete"
+	}
+	if v.backWasTheGoal {
+		codes = "0 it is back, 4 held, waiting for a person, 5 rollback incomplete"
+	}
+	return exits(cmd, codes+",\n2 no such run, 6 it can have no effect now, 8 interrupted")
 }
 
 func (c *command) control(cmd *cobra.Command, v controlVerb, r ripcord.Request, run ripcord.RunID) error {

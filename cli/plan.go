@@ -59,6 +59,7 @@ func (c *command) plan(cmd *cobra.Command, o planOptions) error {
 	if err != nil {
 		return err
 	}
+	preview.Warnings = append(preview.Warnings, c.unattended(a)...)
 	if c.output == "json" {
 		return c.json(map[string]any{
 			"application": plan.Application, "environment": plan.Environment, "version": plan.Version, "plan": preview,
@@ -66,6 +67,18 @@ func (c *command) plan(cmd *cobra.Command, o planOptions) error {
 	}
 	c.planText(preview)
 	return nil
+}
+
+// unattended says what would leave a started run without an executor.
+func (c *command) unattended(a *app.App) []string {
+	var warnings []string
+	if c.noKeeper {
+		warnings = append(warnings, "with --no-keeper nobody goes on with the run when its process dies: it waits for `"+c.again("recover")+"`")
+	}
+	if boot := c.boot(a.StateDir()); boot.Unit == "" {
+		warnings = append(warnings, "the run survives its terminal, but after a reboot it waits for `"+c.again("recover")+"`: `"+boot.Fix+"` lets it go on by itself")
+	}
+	return warnings
 }
 
 // runbookOf prints the runbook of a run's frozen plan.

@@ -23,8 +23,8 @@ func (c *command) releaseVerb() *cobra.Command {
 		Use:   "release",
 		Short: "Carry out the plan; on failure go back by itself",
 		Long: "Carry out the plan file's steps. When one fails, everything that was done is taken back\n" +
-			"and proved to be as before.\n\nExit codes: 0 released, 2 bad plan (nothing changed), 3 failed and rolled back, 4 held,\n" +
-			"5 rollback incomplete, 6 refused, 8 interrupted.",
+			"and proved to be as before. Ctrl-C does what the plan file's on_cancel says: it goes back, unless\n" +
+			"told otherwise. A terminal that goes away stops nothing.",
 		Example: "  ripcord release --version v2\n  ripcord release -e production --version v2 --set color=green",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.release(cmd, o) },
@@ -32,7 +32,8 @@ func (c *command) releaseVerb() *cobra.Command {
 	o.add(cmd)
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
 	cmd.Flags().BoolVarP(&o.detach, "detach", "d", false, "let the keeper carry it out and return at once")
-	return cmd
+	return exits(cmd, "0 released (or begun, with --detach), 2 bad plan or arguments (nothing changed), 3 failed or\n"+
+		"aborted and rolled back, verified, 4 held, waiting for a person, 5 rollback incomplete, 6 refused,\n8 interrupted, or an interrupted run is in the way")
 }
 
 func (c *command) release(cmd *cobra.Command, o releaseOptions) error {

@@ -32,7 +32,7 @@ func (c *command) rollbackVerb() *cobra.Command {
 	cmd.Flags().StringVar(&o.application, "application", "", "application (default: the only one here)")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say which way it would go, and do nothing")
-	return cmd
+	return exits(cmd, "0 it is back, 2 bad arguments (nothing changed), 4 held, waiting for a person, 5 rollback\nincomplete, 6 there is no way back, 8 interrupted")
 }
 
 func (c *command) rollback(cmd *cobra.Command, o rollbackOptions) error {
