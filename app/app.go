@@ -25,6 +25,8 @@ type App struct {
 	log      *slog.Logger
 	boundary boundary
 	closing  sync.Once
+	// looking stands for a run where steps are opened outside of any.
+	looking ripcord.RunID
 
 	// mine is the run that this process executes now, executed the last one.
 	mineMu         sync.Mutex
@@ -41,7 +43,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, dir: dir, log: log, adapters: adapters(o.Environ), boundary: newBoundary(o)}
+	a := &App{options: o, dir: dir, log: log, looking: newRunID(o.Now()) + "-look", adapters: adapters(o.Environ), boundary: newBoundary(o)}
 	a.store, err = sqlite.Open(ctx, dir, sqlite.Options{Now: o.Now, ReadOnly: o.ReadOnly, OnReserve: a.onReserve})
 	if err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 // Close ends the use of the state directory. Closing twice is safe.
 func (a *App) Close() error {
 	var err error
-	a.closing.Do(func() { err = a.store.Close() })
+	a.closing.Do(func() { err = errors.Join(a.tidy(context.Background(), a.looking), a.store.Close()) }) //nolint:contextcheck // closing is not cancelled
 	return err
 }
 

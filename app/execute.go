@@ -104,7 +104,7 @@ func (a *App) capture(ctx context.Context, run ripcord.RunID, plan *ripcord.Plan
 
 // openIn opens a step as its own run would.
 func (a *App) openIn(ctx context.Context, state *engine.State, t *engine.Step) (ripcord.Step, error) {
-	scope := a.scope(state.Plan, ripcord.Lease{Run: state.Run})
+	scope := a.scope(state.Plan, ripcord.Lease{Run: a.looking})
 	dir, err := bundle.Unpack(ctx, a.blobs, state.Blobs, filepath.Join(a.dir, "bundles"))
 	if err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func (a *App) open(ctx context.Context, plan *ripcord.Plan, spec ripcord.StepSpe
 	if adapter == nil {
 		return nil, fmt.Errorf("this binary has no adapter %q", spec.Adapter)
 	}
-	scope := a.scope(plan, ripcord.Lease{Run: "plan"})
+	scope := a.scope(plan, ripcord.Lease{Run: a.looking})
 	scope.Application, scope.Environment = plan.Application, plan.Environment
 	scope.Version, scope.Directory = plan.Version, plan.Directory
 	return adapter.Open(ctx, spec, scope)

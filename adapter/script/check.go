@@ -43,8 +43,7 @@ func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
 	if err != nil {
 		return ripcord.Observation{Presence: ripcord.Unknown}, err
 	}
-	// No two checks are one: a runner would give the old result for a used key.
-	c.Key = ripcord.Key(s.scope.Run, s.spec.ID) + "/" + check + "/" + rand.Text()
+	c.Key = "" // each check is a fresh one, and nobody resumes it
 	if c.Timeout == 0 {
 		c.Timeout = checkTimeout
 	}

@@ -2,6 +2,8 @@ package script
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"os/user"
@@ -51,17 +53,48 @@ func (s *Step) directory() string {
 	return filepath.Join(s.scope.Directory, s.settings.Directory)
 }
 
-// checkPlace tells in plain words what would otherwise be a puzzling failure to
-// start.
-func (s *Step) checkPlace() error {
-	dir := s.directory()
-	if info, err := os.Stat(dir); err != nil {
-		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "the working directory " + dir + " cannot be used: " + err.Error()}
-	} else if !info.IsDir() {
-		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "the working directory " + dir + " is no directory"}
+// place returns the folder that a command runs in, and refuses one that cannot be
+// used in plain words, which would otherwise be a puzzling failure to start.
+//
+// The way back does not depend on what lies on disk later: where the folder is
+// gone, undo and check run in its copy in the bundle, or in an empty folder; note
+// says so.
+func (s *Step) place(direction string) (dir, note string, err error) {
+	if _, _, err := s.owner(); err != nil {
+		return "", "", err
 	}
-	_, _, err := s.owner()
-	return err
+	dir = s.directory()
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && direction != apply:
+		return s.substitute(dir)
+	case err != nil:
+		return "", "", &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "the working directory " + dir + " cannot be used: " + err.Error()}
+	case !info.IsDir():
+		return "", "", &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "the working directory " + dir + " is no directory"}
+	}
+	return dir, "", nil
+}
+
+// substitute returns a folder that stands in for one that is gone.
+func (s *Step) substitute(gone string) (dir, note string, err error) {
+	uid, _, err := s.owner()
+	if err != nil {
+		return "", "", err
+	}
+	path, relErr := filepath.Rel(s.scope.Directory, gone)
+	if s.scope.Bundle != "" && uid < 0 && relErr == nil && filepath.IsLocal(path) {
+		kept := filepath.Join(s.scope.Bundle, path)
+		if info, err := os.Stat(kept); err == nil && info.IsDir() {
+			return kept, gone + " is gone since the run began; its copy in the bundle is used", nil
+		}
+	}
+	dir, err = s.privateFolder()
+	if err == nil {
+		dir = filepath.Join(dir, "empty")
+		err = s.makeEmpty(dir)
+	}
+	return dir, gone + " is gone since the run began; an empty folder is used", err
 }
 
 // owner returns the user and group that the commands run as; -1 is us.

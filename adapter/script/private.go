@@ -65,6 +65,21 @@ func (s *Step) privateFolder() (string, error) {
 	return dir, ownedBy(dir, uid)
 }
 
+// makeEmpty makes a folder in the private one, for the step's user.
+func (s *Step) makeEmpty(dir string) error {
+	uid, gid, err := s.owner()
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if uid < 0 {
+		return nil
+	}
+	return os.Lchown(dir, uid, gid)
+}
+
 // dropShared removes the private folder of a step with another user, which lies
 // outside of the state directory.
 func (s *Step) dropShared() error {

@@ -182,15 +182,19 @@ func (s *Step) command(ctx context.Context, direction string, number int, argv [
 		}
 		args[i], secrets = expanded, append(secrets, values...)
 	}
-	if err := s.checkPlace(); err != nil {
+	dir, instead, err := s.place(direction)
+	if err != nil {
 		return ripcord.Command{}, err
+	}
+	if instead != "" && direction == undo { // what a check prints is its image
+		note(output, "%s", instead)
 	}
 	if output == nil {
 		output = io.Discard
 	}
 	return ripcord.Command{
 		Key:  ripcord.Key(s.scope.Run, s.spec.ID) + "/" + direction + "/" + strconv.Itoa(number),
-		Args: args, Dir: s.directory(), Env: env, User: s.settings.User, Secrets: secrets, Output: output,
+		Args: args, Dir: dir, Env: env, User: s.settings.User, Secrets: secrets, Output: output,
 		Timeout: s.spec.Timeout.Std(), Grace: s.settings.Grace.Std(), OutputLimit: s.settings.OutputLimit,
 	}, nil
 }
