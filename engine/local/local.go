@@ -107,6 +107,7 @@ func New(o Options) *Executor {
 	return &Executor{
 		Options: o, run: o.Lease.Run, lease: o.Lease, ready: make(chan struct{}, 1),
 		active: make(map[ripcord.StepID]*operation),
+		renew:  o.Lease.Expires.Add(-o.TTL * 2 / 3), // it was given just now
 	}
 }
 
@@ -205,6 +206,7 @@ func (x *Executor) turn(ctx context.Context) (engine.Decision, error) {
 		if x.endsTooEarly(records) {
 			return d, nil
 		}
+		records = x.withEnd(records)
 		if err := x.append(ctx, records...); err != nil {
 			return d, err
 		}
@@ -231,6 +233,18 @@ func (x *Executor) endsTooEarly(entries []ripcord.Entry) bool {
 		op.cancel(errCancelled)
 	}
 	return len(x.active) > 0
+}
+
+// withEnd adds the run's end to its commit where nothing is to be finished
+// between them: both become durable together.
+func (x *Executor) withEnd(entries []ripcord.Entry) []ripcord.Entry {
+	if entries[0].Kind != ripcord.RunCommitted {
+		return entries
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	next := x.Decide(x.state.After(entries...), x.Runtime.Now()).Commands
+	return append(entries, records(next)...)
 }
 
 func records(commands []engine.Command) []ripcord.Entry {
@@ -325,13 +339,17 @@ func (x *Executor) append(ctx context.Context, entries ...ripcord.Entry) error {
 func (x *Executor) intend(ctx context.Context, c engine.Command, intent ripcord.Entry) (bool, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	wanted := slices.ContainsFunc(x.Decide(x.state, x.Runtime.Now()).Commands, func(other engine.Command) bool {
-		return other.Op == c.Op && other.Step == c.Step && other.Attempt == c.Attempt
-	})
-	if !wanted || ctx.Err() != nil {
+	if !x.wants(x.state, c) || ctx.Err() != nil {
 		return false, x.err
 	}
 	return true, x.appendLocked(ctx, intent)
+}
+
+// wants reports whether c is to be done in the state.
+func (x *Executor) wants(s *engine.State, c engine.Command) bool {
+	return slices.ContainsFunc(x.Decide(s, x.Runtime.Now()).Commands, func(other engine.Command) bool {
+		return other.Op == c.Op && other.Step == c.Step && other.Attempt == c.Attempt
+	})
 }
 
 func (x *Executor) appendLocked(ctx context.Context, entries ...ripcord.Entry) error {

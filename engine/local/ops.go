@@ -28,7 +28,7 @@ func (t *task) check(ctx context.Context) error {
 		return t.fail(ctx, f, t.spec.Retry)
 	}
 	if !t.spec.Traits.Checkable {
-		return t.append(ctx, ripcord.Entry{Kind: ripcord.StepChecked, Step: t.id, Seen: &ripcord.Sighting{Presence: ripcord.Unknown}})
+		return t.checked(ctx, &ripcord.Sighting{Presence: ripcord.Unknown})
 	}
 	seen, err := t.look(ctx, step, true)
 	if ctx.Err() != nil {
@@ -47,7 +47,7 @@ func (t *task) check(ctx context.Context) error {
 		}
 		return t.append(ctx, ripcord.Entry{Kind: ripcord.StepFound, Step: t.id, Seen: seen, Outputs: outputs})
 	}
-	return t.append(ctx, ripcord.Entry{Kind: ripcord.StepChecked, Step: t.id, Seen: seen})
+	return t.checked(ctx, seen)
 }
 
 // fail journals a failed attempt and whether another one follows.
@@ -101,10 +101,18 @@ func (t *task) apply(ctx context.Context) error {
 	if err != nil {
 		return t.fail(ctx, t.failure(ctx, err), t.spec.Retry)
 	}
-	intent := ripcord.Entry{Kind: ripcord.StepIntent, Step: t.id, Attempt: t.command.Attempt}
-	if wanted, err := t.intend(ctx, t.command, intent); err != nil || !wanted {
+	if wanted, err := t.intend(ctx, t.command, t.intent()); err != nil || !wanted {
 		return err // without an intent there is nothing to undo
 	}
+	return t.effect(ctx, step, a)
+}
+
+func (t *task) intent() ripcord.Entry {
+	return ripcord.Entry{Kind: ripcord.StepIntent, Step: t.id, Attempt: t.command.Attempt}
+}
+
+// effect is Apply itself, once its intent is durable.
+func (t *task) effect(ctx context.Context, step ripcord.Step, a ripcord.Attempt) (err error) {
 	limited, done := t.limit(ctx)
 	defer done()
 	if err = t.stamp(limited, step); err == nil {

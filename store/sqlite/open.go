@@ -54,8 +54,10 @@ type Store struct {
 	id      string
 	from    string // the readers' data source name
 	readers *sql.DB
-	writer  *writer // nil when read-only
-	cleanup func()  // nil when there is nothing to clean up
+	// statements are prepared on the readers.
+	statements statements
+	writer     *writer // nil when read-only
+	cleanup    func()  // nil when there is nothing to clean up
 
 	probeLock sync.Mutex
 	probe     *sql.Conn
@@ -188,7 +190,7 @@ func (s *Store) shut() error {
 		errs = append(errs, s.probe.Close())
 	}
 	if s.readers != nil {
-		errs = append(errs, s.readers.Close())
+		errs = append(errs, s.statements.close(), s.readers.Close())
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())

@@ -161,7 +161,7 @@ func (s *Store) number(ctx context.Context, id ripcord.RunID) (n int64, pruned b
 
 // lines returns a page of a run's lines, from the entry with number first.
 func (s *Store) lines(ctx context.Context, n int64, first uint64) ([][]byte, error) {
-	rows, err := s.readers.QueryContext(ctx, "SELECT line FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+	rows, err := s.statements.query(ctx, s.readers, "SELECT line FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
 		entryID(n, first), entryID(n, maxEntries), page)
 	if err != nil {
 		return nil, s.explain("read entries", err)

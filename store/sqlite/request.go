@@ -36,7 +36,7 @@ func (s *Store) Ask(ctx context.Context, r ripcord.Request) (ripcord.Request, er
 // Requests returns the run's requests with an ID above after. See
 // ripcord.Requests.
 func (s *Store) Requests(ctx context.Context, id ripcord.RunID, after int64) ([]ripcord.Request, error) {
-	rows, err := s.readers.QueryContext(ctx, "SELECT id, request FROM requests WHERE run = ? AND id > ? ORDER BY id", string(id), after)
+	rows, err := s.statements.query(ctx, s.readers, "SELECT id, request FROM requests WHERE run = ? AND id > ? ORDER BY id", string(id), after)
 	if err != nil {
 		return nil, s.explain("read requests", err)
 	}

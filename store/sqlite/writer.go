@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/ripcord-dev/ripcord"
@@ -92,6 +93,7 @@ func (w *writer) signal() {
 func (w *writer) run(ctx context.Context) {
 	for range w.wake {
 		for {
+			w.gather()
 			batch, closed := w.take()
 			if len(batch) > 0 {
 				w.carryOut(ctx, batch)
@@ -103,6 +105,20 @@ func (w *writer) run(ctx context.Context) {
 			break
 		}
 	}
+}
+
+// gather lets those who are about to enqueue do so, for as long as each turn of
+// theirs brings another job. Where nobody else has work, it takes no time.
+func (w *writer) gather() {
+	for before, now := 0, w.waiting(); now > before && now < maxBatch; before, now = now, w.waiting() {
+		runtime.Gosched()
+	}
+}
+
+func (w *writer) waiting() int {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return len(w.queue)
 }
 
 func (w *writer) take() (batch []*job, closed bool) {
