@@ -62,3 +62,20 @@ func TestCountsStatus(t *testing.T) {
 		t.Errorf("report %+v", r)
 	}
 }
+
+// TestTellsWhenEachVersionAnswered changes the version after a while.
+func TestTellsWhenEachVersionAnswered(t *testing.T) {
+	t.Parallel()
+	var served atomic.Int64
+	r := load(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		version := "v1"
+		if served.Add(1) > 20 {
+			version = "v2"
+		}
+		w.Header().Set("X-Shop-Version", version)
+	}), 300*time.Millisecond)
+	v1, v2 := r.Seen["v1"], r.Seen["v2"]
+	if v1.From >= v2.From || v1.To >= v2.To || v2.To > r.Seconds || r.Versions["v1"] != 20 {
+		t.Errorf("report %+v", r)
+	}
+}

@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// span is from when to when a version was seen, in seconds from the start.
+type span struct {
+	From float64 `json:"from_s"`
+	To   float64 `json:"to_s"`
+}
+
 // counts are those of one worker.
 type counts struct {
 	sent, posts int
@@ -13,17 +19,27 @@ type counts struct {
 	failed      map[string]int
 	failedPosts int
 	versions    map[string]int
+	spans       map[string]span
 	// examples are the first failure of each kind.
 	examples map[string]string
 }
 
 func newCounts() *counts {
-	return &counts{failed: map[string]int{}, versions: map[string]int{}, examples: map[string]string{}}
+	return &counts{failed: map[string]int{}, versions: map[string]int{}, spans: map[string]span{}, examples: map[string]string{}}
 }
 
-func (c *counts) ok(version string, took time.Duration) {
+// ok counts an answer that came at some time after the start.
+func (c *counts) ok(version string, took, at time.Duration) {
 	c.took = append(c.took, took)
 	c.versions[version]++
+	c.saw(version, span{From: at.Seconds(), To: at.Seconds()})
+}
+
+func (c *counts) saw(version string, s span) {
+	if seen, ok := c.spans[version]; ok {
+		s = span{From: min(s.From, seen.From), To: max(s.To, seen.To)}
+	}
+	c.spans[version] = s
 }
 
 func (c *counts) fail(kind string, d due, detail string) {
@@ -49,6 +65,9 @@ func (c *counts) add(o *counts) {
 	for version, n := range o.versions {
 		c.versions[version] += n
 	}
+	for version, seen := range o.spans {
+		c.saw(version, seen)
+	}
 	for kind, text := range o.examples {
 		if c.examples[kind] == "" {
 			c.examples[kind] = text
@@ -72,6 +91,8 @@ type report struct {
 	Max float64 `json:"max_ms"`
 	// Versions are good answers by the version that gave them; "" said none.
 	Versions map[string]int `json:"versions"`
+	// Seen is when a version gave its first and its last good answer.
+	Seen map[string]span `json:"seen"`
 	// Examples are one failure of each kind.
 	Examples map[string]string `json:"examples,omitempty"`
 }
@@ -80,7 +101,7 @@ func (c *counts) report(took time.Duration) report {
 	slices.Sort(c.took)
 	r := report{
 		Seconds: took.Seconds(), Sent: c.sent, OK: len(c.took), Posts: c.posts, BadPosts: c.failedPosts,
-		Kinds: map[string]int{}, Versions: c.versions, Examples: c.examples,
+		Kinds: map[string]int{}, Versions: c.versions, Seen: c.spans, Examples: c.examples,
 		P50: c.quantile(0.5), P99: c.quantile(0.99), Max: c.quantile(1),
 	}
 	for kind, n := range c.failed {

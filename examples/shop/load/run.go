@@ -26,7 +26,7 @@ func run(ctx context.Context, set settings) report {
 	var all sync.WaitGroup
 	started := time.Now()
 	for i := range workers {
-		workers[i] = &worker{set: set, counts: newCounts()}
+		workers[i] = &worker{set: set, began: started, counts: newCounts()}
 		all.Go(func() { workers[i].work(queue) })
 	}
 	missed := schedule(ctx, set, started, queue)

@@ -27,6 +27,7 @@ const (
 // send a request again when a connection closes.
 type worker struct {
 	set    settings
+	began  time.Time
 	conn   net.Conn
 	reader *bufio.Reader
 	counts *counts
@@ -44,7 +45,7 @@ func (w *worker) work(queue <-chan due) {
 			w.drop()
 			continue
 		}
-		w.counts.ok(version, time.Since(d.at))
+		w.counts.ok(version, time.Since(d.at), time.Since(w.began))
 	}
 	w.drop()
 }
