@@ -158,6 +158,9 @@ func TestCrashedInstance(t *testing.T) {
 		{"not yet restarted", func(all []ripcord.InstanceStatus) {
 			all[1].Running, all[1].LastExit = false, &ripcord.Exit{Signal: "killed", Tail: []string{"last words"}}
 		}, "web instance 2 crashed (signal killed) 41 s into the watch: last words"},
+		{"panicked", func(all []ripcord.InstanceStatus) {
+			all[1].Running, all[1].LastExit = false, &ripcord.Exit{Code: 2, Tail: []string{"open", "panic: out of stock", "", "goroutine 7 [running]:", "\tshop/main.go:64 +0x186"}}
+		}, "web instance 2 crashed (exit status 2) 41 s into the watch: panic: out of stock"},
 		{"not started", func(all []ripcord.InstanceStatus) { all[1].Running = false }, "web instance 2 does not run"},
 		{"gone", func(all []ripcord.InstanceStatus) { all[1].ID = "other/x/y/z/1" }, "web instance 2 is no longer supervised"},
 	}
