@@ -14,23 +14,29 @@ import (
 func (a *App) Adopt(ctx context.Context, plan *ripcord.Plan, b Begin, takeOver bool) (*engine.State, error) {
 	adopted := *plan
 	adopted.Purpose = ripcord.PurposeAdopt
+	steps := make([]ripcord.Step, len(adopted.Steps))
+	seen := make([]ripcord.Entry, len(adopted.Steps))
+	for i := range adopted.Steps { // looking needs no lock, and may take longer than a lease lasts
+		var err error
+		if steps[i], seen[i], err = a.adoptStep(ctx, &adopted, &adopted.Steps[i]); err != nil {
+			return nil, err
+		}
+	}
 	lease, err := a.begin(ctx, &adopted, b)
 	if err != nil {
 		return nil, err
+	}
+	if takeOver {
+		if err := a.takeOver(ctx, lease, &adopted, steps); err != nil {
+			return nil, a.giveUp(ctx, lease, b, err)
+		}
 	}
 	entries := []ripcord.Entry{
 		{Kind: ripcord.RunAttached, Executor: &lease.Executor},
 		{Kind: ripcord.RunBundled},
 		{Kind: ripcord.RunStarted},
 	}
-	for i := range adopted.Steps {
-		entry, err := a.adoptStep(ctx, &adopted, &adopted.Steps[i], lease, takeOver)
-		if err != nil {
-			return nil, a.giveUp(ctx, lease, b, err)
-		}
-		entries = append(entries, entry)
-	}
-	entries = append(entries,
+	entries = append(append(entries, seen...),
 		ripcord.Entry{Kind: ripcord.RunCommitted, LastGood: lease.Run, Who: b.Who, Reason: b.Reason},
 		ripcord.Entry{Kind: ripcord.RunSucceeded})
 	if err := a.store.Append(ctx, a.sign(lease, entries)...); err != nil {
@@ -39,23 +45,35 @@ func (a *App) Adopt(ctx context.Context, plan *ripcord.Plan, b Begin, takeOver b
 	return a.State(ctx, lease.Run)
 }
 
+// takeOver stamps the targets of the steps as ours.
+func (a *App) takeOver(ctx context.Context, lease ripcord.Lease, plan *ripcord.Plan, steps []ripcord.Step) error {
+	for i, step := range steps {
+		stamper, ok := step.(ripcord.Stamper)
+		if !ok {
+			continue
+		}
+		if err := stamper.SetStamp(ctx, ripcord.Stamp{State: a.store.StateID(), Run: lease.Run, Fence: lease.Fence}); err != nil {
+			return fmt.Errorf("taking over the target of step %s: %w", plan.Steps[i].ID, err)
+		}
+	}
+	return nil
+}
+
 // adoptStep looks at one step; what it sees is recorded as found, because it is
-// not ours.
-func (a *App) adoptStep(ctx context.Context, plan *ripcord.Plan, spec *ripcord.StepSpec, lease ripcord.Lease, takeOver bool) (ripcord.Entry, error) {
+// not ours. The step is nil where there is nothing to look at.
+func (a *App) adoptStep(ctx context.Context, plan *ripcord.Plan, spec *ripcord.StepSpec) (ripcord.Step, ripcord.Entry, error) {
 	e := ripcord.Entry{Kind: ripcord.StepSkipped, Step: spec.ID, Reason: "nothing to look at when adopting"}
 	if !spec.Traits.Checkable || spec.Traits.Reversal.Way == ripcord.WayNothing || spec.Skip != "" {
-		return e, nil
+		return nil, e, nil
 	}
 	step, err := a.open(ctx, plan, *spec)
 	if err != nil {
-		return e, err
-	}
-	if stamper, ok := step.(ripcord.Stamper); ok && takeOver {
-		if err := stamper.SetStamp(ctx, ripcord.Stamp{State: a.store.StateID(), Run: lease.Run, Fence: lease.Fence}); err != nil {
-			return e, fmt.Errorf("taking over the target of step %s: %w", spec.ID, err)
-		}
+		return nil, e, err
 	}
 	o, err := step.Check(ctx)
+	if ctx.Err() != nil {
+		return nil, e, context.Cause(ctx)
+	}
 	if err != nil {
 		o = ripcord.Observation{Presence: ripcord.Unknown, Detail: err.Error()}
 	}
@@ -63,7 +81,17 @@ func (a *App) adoptStep(ctx context.Context, plan *ripcord.Plan, spec *ripcord.S
 	if len(o.Image) > 0 {
 		seen.Digest = a.blobs.Digest(o.Image)
 	}
-	return ripcord.Entry{Kind: ripcord.StepFound, Step: spec.ID, Seen: seen}, nil
+	return step, ripcord.Entry{Kind: ripcord.StepFound, Step: spec.ID, Seen: seen}, nil
+}
+
+// abandonAdoption ends an adoption that was interrupted. It never executes its
+// plan: adopting has no effect, whoever goes on with it.
+func (a *App) abandonAdoption(ctx context.Context, lease ripcord.Lease) (*engine.State, error) {
+	entries := a.sign(lease, []ripcord.Entry{{Kind: ripcord.RunClosed, Who: "ripcord", Reason: "adopting was interrupted before anything was recorded; nothing was changed"}})
+	if err := a.store.Append(ctx, entries...); err != nil {
+		return nil, err
+	}
+	return a.State(ctx, lease.Run)
 }
 
 // giveUp ends a run that never had an effect, and returns why.

@@ -59,6 +59,9 @@ func (a *App) tidy(ctx context.Context, run ripcord.RunID) error {
 // held for a person. Without an end it returns the last state: the lease is
 // given back, so that whoever comes next need not wait.
 func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Plan, l Listener) (*engine.State, error) {
+	if plan.Purpose == ripcord.PurposeAdopt {
+		return a.abandonAdoption(ctx, lease)
+	}
 	a.executing(lease.Run)
 	defer a.executing("")
 	x := local.New(local.Options{
