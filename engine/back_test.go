@@ -249,6 +249,7 @@ func TestRollbackRun(t *testing.T) {
 	s.tell(ripcord.Entry{Kind: ripcord.StepFound, Step: "f", Seen: sighting(ripcord.Present, "new")})
 	s.wants("succeeded")
 	back := *s.plan
+	back.Version = "v0" // what comes back
 	back.Purpose, back.Reverts, back.Returns = ripcord.PurposeRollback, []ripcord.RunID{"r1"}, "r0"
 	s.tell(ripcord.Entry{Kind: ripcord.RunPlanned, Plan: &back}, attached)
 	s.wants("bundle")
@@ -259,6 +260,9 @@ func TestRollbackRun(t *testing.T) {
 	s.wants("undo a 1")
 	s.tell(undoIntent("a", 1), undone("a"))
 	s.wants("succeeded")
+	if s.plan.Version == "" || s.state().Version != s.plan.Version {
+		t.Errorf("the steps are of version %q, and the way back says %q", s.plan.Version, s.state().Version)
+	}
 	if e := s.has(ripcord.RunCommitted, ""); e.LastGood != "r0" || !e.Verified {
 		t.Errorf("committed %q, verified %v", e.LastGood, e.Verified)
 	}
