@@ -292,7 +292,10 @@ func (x *Executor) takeRequests(ctx context.Context) error {
 	if err != nil {
 		return x.fatal(err)
 	}
-	if len(requests) > 0 { // what a dead executor took comes first
+	x.mu.Lock()
+	taken := x.state.WantBy != nil
+	x.mu.Unlock()
+	if len(requests) > 0 && taken { // what a dead executor took comes first
 		if err := x.applyControl(ctx); err != nil {
 			return err
 		}
