@@ -43,6 +43,13 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if err = errors.Join(err, t.close()); err != nil {
 		return err
 	}
+	if len(before.Nodes) == 0 && len(strangers) == 0 && len(p.missing) == 0 {
+		// Nothing was there: a stamp that stays would be in the way of whoever made
+		// the folder and removes it now.
+		if err := unlinkStamp(p.anchor, p.base); err != nil {
+			return err
+		}
+	}
 	more, err := s.unraise(p, before)
 	if err != nil {
 		return err
