@@ -53,6 +53,9 @@ func newWorld(t *testing.T, application string) *world {
 	if err := os.CopyFS(w.app, os.DirFS(filepath.Join("testdata", application))); err != nil {
 		t.Fatal(err)
 	}
+	if application != "shop" {
+		return w
+	}
 	w.listen, w.ports = freePorts(t)
 	w.set["listen"], w.set["ports"], w.set["home"] = w.listen, w.ports, w.dir
 	w.set["service"] = filepath.Join(bin, service)
@@ -185,7 +188,9 @@ func (w *world) fingerprint(version string) string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	fmt.Fprintf(&b, "answer %q\n", w.answer())
+	if w.listen != "" {
+		fmt.Fprintf(&b, "answer %q\n", w.answer())
+	}
 	return strings.ReplaceAll(b.String(), version, "VERSION")
 }
 
