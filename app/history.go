@@ -52,10 +52,10 @@ func (a *App) FilterHistory(ctx context.Context, f ripcord.Filter, limit int, wa
 // LastGood is the version that is last good; empty when there is none.
 func (a *App) LastGood(ctx context.Context, application, environment string) (string, error) {
 	good, err := a.store.LastGood(ctx, application, environment)
-	if ripcord.CodeOf(err) == ripcord.CodeNotFound && err != nil {
-		return "", nil
+	if err == nil || ripcord.CodeOf(err) == ripcord.CodeNotFound {
+		return good.Version, nil
 	}
-	return good.Version, err
+	return "", err
 }
 
 // Living reports whether an executor carries the run out.

@@ -27,13 +27,13 @@ type place struct{ flag, value string }
 func (c *command) again(words string) string {
 	verb, _, _ := strings.Cut(words, " ")
 	reads := slices.Contains([]string{"plan", "release", "adopt", "init", "doctor"}, verb)
-	line := "ripcord " + words
+	line := []string{"ripcord", words}
 	for _, p := range c.places {
 		if reads || p.flag == "state-dir" || p.flag == "key-file" {
-			line += " --" + p.flag + " " + shellWord(p.value)
+			line = append(line, "--"+p.flag, shellWord(p.value))
 		}
 	}
-	return line
+	return strings.Join(line, " ")
 }
 
 // shellWord quotes a word where a shell would change it.

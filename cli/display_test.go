@@ -73,7 +73,6 @@ func TestLive(t *testing.T) {
 
 // stuck is a terminal that somebody stopped.
 type stuck struct {
-	display
 	free  chan struct{}
 	notes []string
 }

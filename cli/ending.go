@@ -229,7 +229,7 @@ func affected(s *engine.State) string {
 	case tried:
 		return fmt.Sprintf("perhaps some users between %s and %s, when the traffic was about to be moved to %s", clock(since), clock(until), s.Plan.Version)
 	}
-	return fmt.Sprintf("nobody: no traffic was moved to %s", s.Plan.Version)
+	return "nobody: no traffic was moved to " + s.Plan.Version
 }
 
 // affectedByRevert tells of a run that takes a committed release back.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 
@@ -76,7 +75,6 @@ func (c *command) exportJournal(cmd *cobra.Command, run ripcord.RunID, to string
 		return err
 	}
 	defer c.close(a)
-	var w io.Writer = c.Stdout
 	if to != "" {
 		f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user names the file
 		if err != nil {
@@ -95,7 +93,7 @@ func (c *command) exportJournal(cmd *cobra.Command, run ripcord.RunID, to string
 		}
 		return c.did(map[string]any{"file": to}, "%s is written", to)
 	}
-	return a.ExportJournal(cmd.Context(), run, w)
+	return a.ExportJournal(cmd.Context(), run, c.Stdout)
 }
 
 func (c *command) journalPrune() *cobra.Command {

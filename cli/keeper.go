@@ -48,9 +48,12 @@ func (c *command) keeperText(info keeper.Info) error {
 	if c.output == "json" {
 		return c.json(info)
 	}
-	if !info.Running {
+	switch {
+	case !info.Running && info.Instances > 0:
+		c.printf("no keeper lives here: instances that end are not started again until `%s`, or the next command that changes something\n", c.again("keeper start"))
+	case !info.Running:
 		c.printf("no keeper lives here; it comes by itself when there is something to look after\n")
-	} else {
+	default:
 		c.printf("the keeper lives: process %d, since %s\n", info.Keeper.PID, info.Since.UTC().Format(time.RFC3339))
 	}
 	c.printf("%s wanted, %s carried out in the background\n", count(info.Instances, "instance"), count(len(info.Runs), "run"))

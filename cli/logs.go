@@ -245,7 +245,7 @@ func (c *command) tail(ctx context.Context, paths []string) error {
 func (c *command) appended(path string, at map[string]int64) error {
 	f, err := os.Open(path) //nolint:gosec // an instance's log in our state directory
 	if err != nil {
-		return nil //nolint:nilerr // an instance that was stopped has no log any more
+		return nil // an instance that was stopped has no log any more
 	}
 	defer func() { _ = f.Close() }() // reading only
 	info, err := f.Stat()
@@ -258,7 +258,7 @@ func (c *command) appended(path string, at map[string]int64) error {
 	n, err := io.Copy(c.Stdout, io.NewSectionReader(f, at[path], info.Size()-at[path]))
 	at[path] += n
 	if err != nil {
-		return nil //nolint:nilerr // whoever read along is gone
+		return nil // whoever read along is gone
 	}
 	return nil
 }

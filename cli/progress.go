@@ -77,7 +77,7 @@ func (p *plainDisplay) entry(e ripcord.Entry) {
 
 // flush prints the unfinished last line of a step that has ended.
 func (p *plainDisplay) flush(e ripcord.Entry) {
-	if rest := p.partial[e.Step]; e.Step != "" && len(rest) > 0 && (ends(e.Kind)) {
+	if rest := p.partial[e.Step]; e.Step != "" && len(rest) > 0 && ends(e.Kind) {
 		p.c.printf("           %s | %s\n", e.Step, rest)
 		delete(p.partial, e.Step)
 	}
@@ -138,7 +138,7 @@ func sentence(e ripcord.Entry) string {
 			return fmt.Sprintf("%s: stopped", e.Step)
 		}
 		if e.Until != nil {
-			because += fmt.Sprintf("; again at %s", clock(*e.Until))
+			because += "; again at " + clock(*e.Until)
 		}
 		return fmt.Sprintf("%s: FAILED%s", e.Step, because)
 	case ripcord.StepUndoIntent:
