@@ -42,7 +42,7 @@ func (t *task) open(ctx context.Context) (ripcord.Step, error) {
 	scope := t.Scope
 	scope.Now = t.Runtime.Now
 	t.mu.Lock() // outputs of steps beside this one are being folded meanwhile
-	spec, scope, err := inRun(ctx, scope, t.state, t.spec, t.bundle)
+	spec, scope, err := inRun(scope, t.state, t.spec, t.bundle)
 	t.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (t *task) open(ctx context.Context) (ripcord.Step, error) {
 // Open opens one step of a run as the run itself would: outputs of earlier steps
 // are put in, and the scope is the run's. It touches nothing.
 func Open(ctx context.Context, adapters map[string]ripcord.Adapter, scope ripcord.Scope, s *engine.State, spec *ripcord.StepSpec, bundle string) (ripcord.Step, error) {
-	opened, scope, err := inRun(ctx, scope, s, spec, bundle)
+	opened, scope, err := inRun(scope, s, spec, bundle)
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +69,13 @@ func openWith(ctx context.Context, adapters map[string]ripcord.Adapter, spec rip
 }
 
 // inRun completes a step's settings and scope with what its run knows.
-func inRun(ctx context.Context, scope ripcord.Scope, s *engine.State, spec *ripcord.StepSpec, bundle string) (ripcord.StepSpec, ripcord.Scope, error) {
+func inRun(scope ripcord.Scope, s *engine.State, spec *ripcord.StepSpec, bundle string) (ripcord.StepSpec, ripcord.Scope, error) {
 	opened := *spec
-	var err error
-	opened.Settings, err = resolve(ctx, scope.Blobs, s, spec)
+	raw, outputs, err := resolve(s, spec)
+	opened.Settings = raw
+	if len(outputs) > 0 {
+		scope.Secrets = &secrets{Secrets: scope.Secrets, outputs: outputs, blobs: scope.Blobs}
+	}
 	scope.Run, scope.Application, scope.Environment = owner(s), s.Plan.Application, s.Plan.Environment
 	scope.Version, scope.Directory, scope.Bundle = s.Version, s.Plan.Directory, bundle
 	return opened, scope, err
