@@ -34,7 +34,11 @@ func tailOf(path string, lines int) ([]string, error) {
 			all = append(strings.Split(text, "\n"), all...)
 		}
 	}
-	return all[max(0, len(all)-max(lines, 0)):], nil
+	all = all[max(0, len(all)-max(lines, 0)):]
+	for i := range all {
+		all[i] = shim.Plain(all[i])
+	}
+	return all, nil
 }
 
 // endOf returns the end of a file, from the beginning of a line; nothing of one

@@ -2,7 +2,9 @@ package shim
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
+	"unicode"
 )
 
 // The size of Exit.Tail.
@@ -57,6 +59,24 @@ func (l *lastLines) Lines() []string {
 	return all[max(0, len(all)-tailLines):]
 }
 
-func clean(line []byte) string {
-	return strings.ToValidUTF8(strings.TrimRight(string(line), "\r \t"), "?")
+func clean(line []byte) string { return Plain(strings.TrimRight(string(line), "\r \t")) }
+
+// Plain returns a line that a program printed without what only a terminal
+// understands, colours and titles, and without other control characters: quoted
+// in a message, it must not change the terminal of whoever reads it.
+func Plain(line string) string {
+	line = strings.ToValidUTF8(line, "?")
+	if !strings.ContainsFunc(line, control) {
+		return line
+	}
+	// CSI and OSC sequences, then all others of two characters.
+	line = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\a\x1b]*(\a|\x1b\\\\)?|\x1b[ -/]*[0-~]?").ReplaceAllString(line, "")
+	return strings.Map(func(r rune) rune {
+		if control(r) {
+			return -1
+		}
+		return r
+	}, line)
 }
+
+func control(r rune) bool { return r != '\t' && unicode.IsControl(r) }
