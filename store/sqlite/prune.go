@@ -140,6 +140,13 @@ const pruneBatch = 50
 // victims returns the oldest runs that may be pruned.
 func victims(all []run, good ripcord.RunID, keep int) []*run {
 	needed := map[ripcord.RunID]bool{good: true, before(all, good): true}
+	for i := range all {
+		if i < keep || !all[i].ended || needed[all[i].summary.Run] {
+			for _, id := range all[i].summary.Reverts { // a rollback's state is folded from what it takes back
+				needed[id] = true
+			}
+		}
+	}
 	var found []*run
 	for i := range slices.Backward(all) {
 		if i >= keep && len(found) < pruneBatch && all[i].ended && !needed[all[i].summary.Run] {
