@@ -123,7 +123,6 @@ func (s *Store) openWriting(ctx context.Context) error {
 		return s.explain("mark the state directory", err)
 	}
 	s.reserve.restore()
-	s.writer.start(context.WithoutCancel(ctx))
 	return nil
 }
 
@@ -136,7 +135,7 @@ func (s *Store) openWriter(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(s.explain("open", err), db.Close())
 	}
-	s.writer = &writer{store: s, db: db, conn: conn, wake: make(chan struct{}, 1)}
+	s.writer = &writer{store: s, db: db, conn: conn, turn: make(chan struct{}, 1)}
 	return s.writer.prepare(ctx)
 }
 

@@ -25,19 +25,21 @@ type job struct {
 	done chan struct{}
 }
 
-// writer owns the one connection that writes.
+// writer owns the one connection that writes. Whoever has something to write
+// waits for its turn, or for somebody else who had it and took the job along:
+// under load many jobs share a flush, and without any, none waits for a wake-up.
 type writer struct {
 	store *Store
 	db    *sql.DB
 	conn  *sql.Conn
 	state transaction
+	// turn holds a token while somebody writes.
+	turn chan struct{}
 
 	lock    sync.Mutex
 	queue   []*job
 	closed  bool
-	started bool
-	wake    chan struct{}
-	done    sync.WaitGroup
+	pending sync.WaitGroup
 }
 
 // prepare brings the schema up to date and compiles the statements.
@@ -46,11 +48,6 @@ func (w *writer) prepare(ctx context.Context) error {
 		return err
 	}
 	return w.store.explain("open", w.state.prepare(ctx, w.conn))
-}
-
-func (w *writer) start(ctx context.Context) {
-	w.started = true
-	w.done.Go(func() { w.run(ctx) })
 }
 
 // write has do carried out and returns when its effect is on disk, or is not and
@@ -67,7 +64,8 @@ func (s *Store) write(ctx context.Context, do func(ctx context.Context, t *trans
 	if !s.writer.enqueue(j) {
 		return errClosed
 	}
-	<-j.done
+	defer s.writer.pending.Done()
+	s.writer.await(context.WithoutCancel(ctx), j)
 	return j.err
 }
 
@@ -77,32 +75,23 @@ func (w *writer) enqueue(j *job) bool {
 	if w.closed {
 		return false
 	}
+	w.pending.Add(1)
 	w.queue = append(w.queue, j)
-	w.signal()
 	return true
 }
 
-func (w *writer) signal() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run carries out jobs until the writer is closed and none waits.
-func (w *writer) run(ctx context.Context) {
-	for range w.wake {
-		for {
+// await returns when the job is done, by somebody else or in a turn of its own.
+func (w *writer) await(ctx context.Context, j *job) {
+	for {
+		select {
+		case <-j.done:
+			return
+		case w.turn <- struct{}{}:
 			w.gather()
-			batch, closed := w.take()
-			if len(batch) > 0 {
+			if batch := w.take(); len(batch) > 0 {
 				w.carryOut(ctx, batch)
-				continue
 			}
-			if closed {
-				return
-			}
-			break
+			<-w.turn
 		}
 	}
 }
@@ -121,12 +110,13 @@ func (w *writer) waiting() int {
 	return len(w.queue)
 }
 
-func (w *writer) take() (batch []*job, closed bool) {
+func (w *writer) take() []*job {
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	n := min(len(w.queue), maxBatch)
-	batch, w.queue = w.queue[:n:n], w.queue[n:]
-	return batch, w.closed
+	batch := w.queue[:n:n]
+	w.queue = w.queue[n:]
+	return batch
 }
 
 // carryOut makes a batch durable and tells those who wait. When the transaction
@@ -189,11 +179,8 @@ func (w *writer) commit(ctx context.Context, batch []*job) error {
 func (w *writer) close() error {
 	w.lock.Lock()
 	w.closed = true
-	w.signal()
 	w.lock.Unlock()
-	if w.started {
-		w.done.Wait()
-	}
+	w.pending.Wait()
 	w.state.close()
 	return errors.Join(w.conn.Close(), w.db.Close())
 }
