@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -79,7 +78,7 @@ func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Pl
 	state, err := x.Run(ctx)
 	if err == nil && state.State.Ended() {
 		if tidyErr := a.tidy(context.WithoutCancel(ctx), lease.Run); tidyErr != nil {
-			a.log.Warn("the run has ended well, but its temporary files could not all be removed", slog.Any("error", tidyErr))
+			a.options.warn("the run has ended well, but not all of its temporary files could be removed: " + tidyErr.Error())
 		}
 	}
 	if releaseErr := a.store.Release(context.WithoutCancel(ctx), lease); err == nil {

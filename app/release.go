@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/engine"
@@ -24,7 +24,11 @@ func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listen
 		return nil, err
 	}
 	if err := a.ensureKeeper(ctx, b.Detach); err != nil {
-		a.log.Warn("no keeper: instances that die are not restarted, and an interrupted run waits for `ripcord recover`", slog.Any("error", err))
+		if b.Detach {
+			return nil, errors.Join(ripcord.Errorf(ripcord.CodeInterrupted, "run %s is planned, but no keeper could be started to carry it out: %w", lease.Run, err).
+				WithFix("`ripcord recover --run %s` carries it out here", lease.Run), a.store.Release(ctx, lease))
+		}
+		a.options.warn("there is no keeper, so instances that end are not started again, and an interrupted run waits for `ripcord recover`: " + err.Error())
 	}
 	if !b.Detach {
 		return a.execute(ctx, lease, plan, l)
