@@ -83,7 +83,7 @@ func (a *App) View(ctx context.Context, s ripcord.Summary) (View, error) {
 		return v, nil
 	}
 	living, err := a.living(ctx, s.Run)
-	v.Interrupted = !living && !(s.Detached && s.State == ripcord.StatePlanned)
+	v.Interrupted = !living && (!s.Detached || s.State != ripcord.StatePlanned)
 	return v, err
 }
 
@@ -150,7 +150,7 @@ func stepView(s *engine.State, t *engine.Step) StepView {
 	return StepView{
 		ID: t.Spec.ID, Kind: t.Spec.Kind, State: t.State, Attempts: t.Attempts,
 		StartedAt: when(t.StartedAt), EndedAt: when(t.EndedAt), WayBack: way,
-		Undoable: applied && way != ripcord.WayNone && !(s.Committed && t.Finished), Failure: t.Failure, Reason: t.Spec.Skip,
+		Undoable: applied && way != ripcord.WayNone && (!s.Committed || !t.Finished), Failure: t.Failure, Reason: t.Spec.Skip,
 	}
 }
 

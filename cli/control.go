@@ -110,7 +110,7 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 	switch {
 	case err != nil:
 		return c.interrupted(cmd, a, r.Run, err)
-	case refused != "" && !(v.backWasTheGoal && state.Back): // asked for twice is asked for
+	case refused != "" && (!v.backWasTheGoal || !state.Back): // asked for twice is asked for
 		return ripcord.Errorf(ripcord.CodeRefused, "%s", refused).WithFix("`ripcord show --run %s` tells how the run stands", r.Run)
 	}
 	if !v.toEnd && !state.State.Ended() && state.Hold == nil {

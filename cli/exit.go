@@ -46,6 +46,9 @@ func (c *command) report(err error) int {
 	if errors.Is(err, ripcord.ErrFenced) || errors.Is(err, context.Canceled) {
 		code = exitInterrupted
 	}
+	if c.signalled.Load() && ripcord.CodeOf(err) != ripcord.CodeInterrupted {
+		err, code, fix = errSignal, exitInternal, "" // it only looked, or had not begun
+	}
 	if strings.Contains(err.Error(), fix) && c.output != "json" {
 		fix = "" // a plan file's problems each say their own
 	}

@@ -53,6 +53,8 @@ type command struct {
 	places []place
 	// onSignal is who is in charge of signals now.
 	onSignal atomic.Pointer[func(os.Signal)]
+	// signalled says that a signal ended the verb.
+	signalled atomic.Bool
 	// shown is the display of a run that is on.
 	shown atomic.Pointer[shown]
 	// code is what a verb that did its job ends with.

@@ -18,7 +18,10 @@ var errSignal = errors.New("stopped by a signal")
 // executes, else it ends the verb.
 func (c *command) listen(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := func(os.Signal) { cancel(errSignal) }
+	stop := func(os.Signal) {
+		c.signalled.Store(true)
+		cancel(errSignal)
+	}
 	c.onSignal.Store(&stop)
 	go func() {
 		for {
