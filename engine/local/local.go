@@ -65,8 +65,13 @@ type Options struct {
 	Print func(step ripcord.StepID, text []byte)
 }
 
-// pollEvery is how often the executor looks for requests.
-const pollEvery = 200 * time.Millisecond
+const (
+	// pollEvery is how often the executor looks for requests at least.
+	pollEvery = 200 * time.Millisecond
+	// pollMost is how often it does at most: a quick step takes less time than
+	// looking.
+	pollMost = 10 * time.Millisecond
+)
 
 // Executor carries out one run.
 type Executor struct {
@@ -86,6 +91,8 @@ type Executor struct {
 	lease ripcord.Lease
 	renew time.Time
 	asked int64
+	// polled is when requests were looked for last.
+	polled time.Time
 }
 
 // operation is a command in progress.
@@ -151,7 +158,10 @@ func (x *Executor) load(ctx context.Context) error {
 		return ripcord.Errorf(ripcord.CodeNotFound, "run %s has no entries", x.run)
 	}
 	x.state = engine.Fold(entries)
-	return x.unpack(ctx)
+	if !x.state.Bundled {
+		return nil
+	}
+	return x.unpack(ctx, x.state.Blobs)
 }
 
 // Load returns the entries that the run's state is folded from.
@@ -171,11 +181,11 @@ func Load(ctx context.Context, journal ripcord.Journal, run ripcord.RunID) ([]ri
 	return append(earlier, entries...), nil
 }
 
-func (x *Executor) unpack(ctx context.Context) error {
-	if x.Unpack == nil || !x.state.Bundled {
+func (x *Executor) unpack(ctx context.Context, blobs map[string]ripcord.BlobRef) error {
+	if x.Unpack == nil {
 		return nil
 	}
-	path, err := x.Unpack(ctx, x.state.Blobs)
+	path, err := x.Unpack(ctx, blobs)
 	if err != nil {
 		return fmt.Errorf("the run's bundle: %w", err)
 	}
@@ -288,6 +298,11 @@ func (x *Executor) keepLease(ctx context.Context) error {
 // takeRequests turns new requests into controls: abort before rollback before
 // the rest, each in the order of its arrival.
 func (x *Executor) takeRequests(ctx context.Context) error {
+	now := x.Runtime.Now()
+	if since := now.Sub(x.polled); since >= 0 && since < pollMost { // a clock that was set back does not delay
+		return nil
+	}
+	x.polled = now
 	requests, err := x.Journal.Requests(ctx, x.run, x.asked)
 	if err != nil {
 		return x.fatal(err)

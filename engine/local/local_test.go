@@ -242,6 +242,33 @@ func TestBundle(t *testing.T) {
 	})
 }
 
+// TestUnpacksBeforeSteps: a step may fail at once, which cancels everything on
+// the way forward; by then the bundle's folder is there.
+func TestUnpacksBeforeSteps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkbench(t, set("a", ""))
+		w.run(func(o *local.Options) {
+			o.Bundle = func(context.Context, *ripcord.Plan) (map[string]ripcord.BlobRef, error) {
+				return map[string]ripcord.BlobRef{"bundle": {Digest: "d"}}, nil
+			}
+			o.Unpack = func(ctx context.Context, blobs map[string]ripcord.BlobRef) (string, error) {
+				if blobs["bundle"].Digest != "d" {
+					t.Errorf("unpacks %v", blobs)
+				}
+				time.Sleep(time.Minute)
+				for _, e := range w.entries() {
+					if e.Kind == ripcord.RunBundled || e.Step != "" {
+						t.Errorf("%s %s while the bundle is unpacked", e.Kind, e.Step)
+					}
+				}
+				return "/bundle", ctx.Err()
+			}
+		})
+		w.has(ripcord.RunSucceeded)
+	})
+}
+
 // TestForeignTarget: a target of another state directory is not touched.
 func TestForeignTarget(t *testing.T) {
 	t.Parallel()

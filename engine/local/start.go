@@ -122,6 +122,8 @@ func (x *Executor) carryOutStep(ctx context.Context, c engine.Command) error {
 	return nil
 }
 
+// makeBundle captures the bundle and unpacks it before the journal says that it
+// is there: with that entry steps begin, and they use its folder.
 func (x *Executor) makeBundle(ctx context.Context) error {
 	var blobs map[string]ripcord.BlobRef
 	if x.Bundle != nil {
@@ -129,11 +131,11 @@ func (x *Executor) makeBundle(ctx context.Context) error {
 		if blobs, err = x.Bundle(ctx, x.state.Plan); err != nil {
 			return x.unbundled(ctx, err)
 		}
+		if err := x.unpack(ctx, blobs); err != nil {
+			return x.unbundled(ctx, err)
+		}
 	}
-	if err := x.append(ctx, ripcord.Entry{Kind: ripcord.RunBundled, Blobs: blobs}); err != nil {
-		return err
-	}
-	return x.unpack(ctx)
+	return x.append(ctx, ripcord.Entry{Kind: ripcord.RunBundled, Blobs: blobs})
 }
 
 // unbundled ends a run whose bundle cannot be captured: without a way back it
