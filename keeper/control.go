@@ -55,7 +55,8 @@ func startKeeper(ctx context.Context, dir, self string) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, "__keeper", "--state-dir", dir) // #nosec G204 -- our own binary
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), procfs.Executable(self), "__keeper", "--state-dir", dir) // #nosec G204 -- our own binary
+	cmd.Args[0] = self
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", environment(), log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -186,7 +186,8 @@ func (k *keeper) startExecutor(ctx context.Context, run ripcord.RunID) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), k.Self, "__execute", "--state-dir", k.Dir, "--run", string(run)) // #nosec G204 -- our own binary
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), procfs.Executable(k.Self), "__execute", "--state-dir", k.Dir, "--run", string(run)) // #nosec G204 -- our own binary
+	cmd.Args[0] = k.Self
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", k.Env, log, log
 	if cmd.Env == nil {
 		cmd.Env = environment()

@@ -75,7 +75,8 @@ func command(ctx context.Context, self, dir string) (in, news *os.File, cmd *exe
 		return nil, nil, nil, fmt.Errorf("start shim: %w", errors.Join(err, inRead.Close(), in.Close(), news.Close(), newsWrite.Close()))
 	}
 	// The shim outlives us on purpose, so no context ends it.
-	cmd = exec.CommandContext(context.WithoutCancel(ctx), self, "__shim", dir) // #nosec G204 -- our own binary
+	cmd = exec.CommandContext(context.WithoutCancel(ctx), procfs.Executable(self), "__shim", dir) // #nosec G204 -- our own binary
+	cmd.Args[0] = self
 	cmd.Dir = "/"
 	cmd.Env = []string{Environment + "=" + dir}
 	cmd.Stdin, cmd.Stderr, cmd.ExtraFiles = inRead, trouble, []*os.File{newsWrite}
