@@ -298,7 +298,7 @@ func (k *keeper) revive(ctx context.Context, r placed) error {
 // restart starts an instance that died, and counts it.
 func restart(ctx context.Context, inst *shim.Instance, dir, self string, spec ripcord.Instance, before shim.State) error {
 	t := readTally(dir)
-	if err := inst.Start(ctx, self, spec); err != nil {
+	if err := inst.Start(ctx, self, ownBinary(spec, self)); err != nil {
 		return err
 	}
 	t.Restarts++
@@ -306,4 +306,21 @@ func restart(ctx context.Context, inst *shim.Instance, dir, self string, spec ri
 		t.LastExit = before.Exit
 	}
 	return shim.WriteJSON(dir, stateFile, t)
+}
+
+// labelBinary says which ripcord binary an instance is, for the instances that
+// are one.
+const labelBinary = "binary"
+
+// ownBinary returns the instance with this binary in place of one that is gone:
+// an upgrade often removes the one that started the instance.
+func ownBinary(i ripcord.Instance, self string) ripcord.Instance {
+	if i.Labels[labelBinary] != i.Args[0] {
+		return i
+	}
+	if _, err := os.Stat(i.Args[0]); err == nil {
+		return i
+	}
+	i.Args = append([]string{procfs.Executable(self)}, i.Args[1:]...)
+	return i
 }
