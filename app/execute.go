@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -130,6 +131,9 @@ func (a *App) acquire(ctx context.Context, run ripcord.RunID, keeper bool) (ripc
 		case alive:
 			return ripcord.Lease{}, &busyError{lease: holder}
 		case hanging:
+			if renewed, err := a.renewed(ctx, holder); err != nil || renewed {
+				return ripcord.Lease{}, cmp.Or(err, error(&busyError{lease: holder}))
+			}
 			if err := a.stopHanging(holder); err != nil {
 				return ripcord.Lease{}, err
 			}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -72,6 +73,33 @@ func (a *App) lifeOf(l ripcord.Lease) life {
 		return hanging
 	}
 	return alive
+}
+
+// patience is how long an executor that seems to hang has to show that it lives,
+// by the monotonic clock: more than the time between two renewals.
+const patience = leaseTTL / 2
+
+// renewed waits whether a holder whose lease has expired renews it yet. A clock
+// that jumped forward, or a machine that slept, makes every executor seem to hang
+// for a moment.
+func (a *App) renewed(ctx context.Context, l ripcord.Lease) (bool, error) {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	for {
+		holder, held, err := a.store.Holder(ctx, l.Run)
+		if err != nil || !held || holder.Fence != l.Fence || !holder.Expires.Equal(l.Expires) {
+			return err == nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-limit.C:
+			return false, nil
+		case <-ticker.C:
+		}
+	}
 }
 
 // stopHanging ends an executor on this machine whose lease has expired although
