@@ -152,7 +152,10 @@ var errOutOfPlace = errors.New("it does not follow the one before it")
 
 // number returns the run's row number.
 func (s *Store) number(ctx context.Context, id ripcord.RunID) (n int64, pruned bool, err error) {
-	err = s.readers.QueryRowContext(ctx, "SELECT n, pruned IS NOT NULL FROM runs WHERE id = ?", string(id)).Scan(&n, &pruned)
+	statement, err := s.statements.prepared(ctx, s.readers, "SELECT n, pruned IS NOT NULL FROM runs WHERE id = ?")
+	if err == nil {
+		err = statement.QueryRowContext(ctx, string(id)).Scan(&n, &pruned)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, notFound(id)
 	}
