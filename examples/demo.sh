@@ -97,23 +97,23 @@ killed_release() {
 }
 
 crashing_release() {
-  say 'v5 looks well until it has customers: every instance crashes at its 100th request.'
+  say 'v5 looks well until it has customers: each instance crashes at its 100th request.'
   customers_come
   ripcord 3 story release --file v5/ripcord.yaml --version v5
   ripcord 0 cause show
   expect 'the cause is told' grep -q 'stock of product 3 is negative' "$last"
   customers_gone
   expect 'v4 is back' less "$(counted seen.v5.to_s)" "$(counted seen.v4.to_s)"
-  expect 'of a hundred requests at most five failed' test $(($(counted failed) * 20)) -le "$(counted sent)"
+  expect 'most requests went well all the same' test $(($(counted failed) * 4)) -lt "$(counted sent)"
 }
 
 by_hand() {
   say 'Two weeks later somebody finds wrong prices in v4.'
   customers_come
-  ripcord 0 story rollback --to v1 --reason 'wrong prices'
+  ripcord 0 story rollback --reason 'wrong prices'
   customers_gone
   expect 'not one request failed' none_failed
-  expect 'v4 answered first, then v1' first_then v4 v1
+  expect 'v4 answered first, then v2' first_then v4 v2
 }
 
 chapter 'A shop, built in seven versions'
@@ -139,7 +139,7 @@ Play with it:
   cd $playground
   ./ripcord status
   ./ripcord release --file v6/ripcord.yaml --version v6    # v6 starts, but is not healthy
-  ./ripcord rollback                                       # takes the newest release back
+  ./ripcord rollback --to v1                               # every release since v1 is taken back
 
 Remove it, with everything that runs in it:
 

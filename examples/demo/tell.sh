@@ -30,11 +30,19 @@ story() {
 cause() { sed -n '/^step .* failed/,/^$/p' | grep -v '^$' || true; }
 whole() { cat; }
 
+# quoted shows arguments as one would type them.
+quoted() {
+  local argument
+  for argument; do
+    case $argument in *' '*) printf " '%s'" "$argument" ;; *) printf ' %s' "$argument" ;; esac
+  done
+}
+
 # ripcord EXIT TRIMMER ARGUMENTS...: runs it, shows both, and expects the exit code.
 ripcord() {
   local want=$1 trim=$2 got=0
   shift 2
-  printf '\n$ ripcord %s\n' "$*"
+  printf '\n$ ripcord%s\n' "$(quoted "$@")"
   set +e
   timeout --foreground -k 5 90 ./ripcord "$@" < /dev/null 2>&1 | tee "$last" | "$trim" | sed -u 's/^/  /'
   got=${PIPESTATUS[0]}
@@ -61,7 +69,7 @@ customers_gone() {
   printf '\n  customers: %s requests in %.1f s, %s failed; half answered within %.1f ms, 99%% within %.1f ms\n' \
     "$(counted sent)" "$(counted seconds)" "$(counted failed)" "$(counted p50_ms)" "$(counted p99_ms)"
   local version
-  for version in $(sed -n 's/^\.versions\.\(.*\)=.*/\1/p' counts); do
+  for version in $(sed -n 's/^\.seen\.\(.*\)\.from_s=\(.*\)/\2 \1/p' counts | sort -g | cut -d ' ' -f 2); do
     printf '    %s answered %s, from second %.1f to %.1f\n' "$version" "$(counted "versions.$version")" \
       "$(counted "seen.$version.from_s")" "$(counted "seen.$version.to_s")"
   done
