@@ -21,7 +21,7 @@ func TestCorruptJournal(t *testing.T) {
 		// verify is what verify ends with, and release likewise.
 		verify, release int
 	}{
-		{"an entry was changed", func(data []byte) []byte { return bytes.Replace(data, []byte(`"one"`), []byte(`"two"`), 1) }, 7, 0},
+		{"an entry was changed", func(data []byte) []byte { return bytes.ReplaceAll(data, []byte(`"one"`), []byte(`"two"`)) }, 7, 0},
 		{"pages were overwritten", func(data []byte) []byte { clear(data[4096:]); return data }, 1, 1},
 		{"it is cut off", func(data []byte) []byte { return data[:len(data)/2] }, 1, 1},
 		{"it is something else", func([]byte) []byte { return []byte("this is no journal") }, 1, 1},

@@ -53,7 +53,7 @@ func newWorld(t *testing.T, application string) *world {
 	if err := os.CopyFS(w.app, os.DirFS(filepath.Join("testdata", application))); err != nil {
 		t.Fatal(err)
 	}
-	if application != "shop" {
+	if application == "gate" {
 		return w
 	}
 	w.listen, w.ports = freePorts(t)
