@@ -47,6 +47,9 @@ type Expected struct {
 
 // Explain previews a plan. Offline makes no check.
 func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*Preview, error) {
+	if err := present(plan); err != nil {
+		return nil, err
+	}
 	history, err := a.durations(ctx, plan)
 	if err != nil {
 		return nil, err
@@ -66,6 +69,7 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 		p.Steps = append(p.Steps, s)
 	}
 	p.warn()
+	p.warnOfUndo()
 	good, err := a.store.LastGood(ctx, plan.Application, plan.Environment)
 	switch {
 	case err == nil:

@@ -86,7 +86,11 @@ func (o *Options) keyFile(stateDir string) (string, error) {
 		return filepath.Join(dir, "ripcord", "key"), nil
 	}
 	home, err := o.home()
-	return filepath.Join(home, ".config", "ripcord", "key"), err
+	if err != nil {
+		return "", ripcord.Errorf(ripcord.CodePlan, "there is no HOME to keep the key of the blobs in").
+			WithFix("name a file with --key-file, outside of the state directory")
+	}
+	return filepath.Join(home, ".config", "ripcord", "key"), nil
 }
 
 func (o *Options) home() (string, error) {

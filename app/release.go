@@ -19,6 +19,9 @@ type Begin struct {
 // Release carries out a frozen plan. It returns the last state: an end, a hold,
 // or, detached, the beginning.
 func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listener) (*engine.State, error) {
+	if err := present(plan); err != nil {
+		return nil, err
+	}
 	lease, err := a.begin(ctx, plan, b)
 	if err != nil {
 		return nil, err
