@@ -112,6 +112,16 @@ type decision struct {
 	*State
 	Decision
 	now time.Time
+	// all are the steps in plan order, once they were asked for.
+	all []*Step
+}
+
+// steps returns the steps in plan order. Nobody changes the slice.
+func (d *decision) steps() []*Step {
+	if d.all == nil {
+		d.all = d.State.steps()
+	}
+	return d.all
 }
 
 func (d *decision) add(c Command) { d.Commands = append(d.Commands, c) }
