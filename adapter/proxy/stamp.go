@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -52,32 +51,4 @@ func (s *Step) stampPending(ctx context.Context) error {
 	}
 	s.pending = nil
 	return nil
-}
-
-// Evidence implements ripcord.Evidencer: the counters of each side, and what the
-// probes see.
-func (s *Step) Evidence(ctx context.Context) ([]ripcord.Evidence, error) {
-	stats, err := s.client.Stats(ctx)
-	if errors.Is(err, dataplane.ErrNotRunning) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	status, err := s.client.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	counters, err := json.MarshalIndent(stats, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	seen, err := json.MarshalIndent(status, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	return []ripcord.Evidence{
-		{Name: "proxy-" + s.settings.Balancer + "-stats.json", Data: counters},
-		{Name: "proxy-" + s.settings.Balancer + "-state.json", Data: seen},
-	}, nil
 }

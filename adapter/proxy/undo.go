@@ -20,6 +20,9 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
+	if v.live && !v.image().same(before) {
+		s.keepEvidence(ctx, a)
+	}
 	if before.Listen == "" {
 		return s.dismantle(ctx, a, v)
 	}
