@@ -46,13 +46,17 @@ func (a *App) commands(lease ripcord.Lease) *shim.Runner {
 
 // tidy removes what only a run in progress needs: its commands' folders, whose
 // output lies in blobs by now, and its steps' private files.
-func (a *App) tidy(ctx context.Context, run ripcord.RunID) error {
-	err := a.commands(ripcord.Lease{Run: run}).Prune(ctx)
-	// A folder that is left belongs to a background process that still prints.
-	if rmErr := os.Remove(filepath.Join(a.dir, "commands", string(run))); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) && !errors.Is(rmErr, syscall.ENOTEMPTY) {
-		err = errors.Join(err, rmErr)
+func (a *App) tidy(ctx context.Context, runs ...ripcord.RunID) error {
+	var err error
+	for _, run := range runs {
+		err = errors.Join(err, a.commands(ripcord.Lease{Run: run}).Prune(ctx))
+		// A folder that is left belongs to a background process that still prints.
+		if rmErr := os.Remove(filepath.Join(a.dir, "commands", string(run))); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) && !errors.Is(rmErr, syscall.ENOTEMPTY) {
+			err = errors.Join(err, rmErr)
+		}
+		err = errors.Join(err, os.RemoveAll(filepath.Join(a.dir, "work", string(run))))
 	}
-	return errors.Join(err, os.RemoveAll(filepath.Join(a.dir, "work", string(run))))
+	return err
 }
 
 // execute carries the run out under a lease that is held, until it ends or is
@@ -78,7 +82,8 @@ func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Pl
 	})
 	state, err := x.Run(ctx)
 	if err == nil && state.State.Ended() {
-		if tidyErr := a.tidy(context.WithoutCancel(ctx), lease.Run); tidyErr != nil {
+		// A rollback run works with the private files of the releases it takes back.
+		if tidyErr := a.tidy(context.WithoutCancel(ctx), append([]ripcord.RunID{lease.Run}, plan.Reverts...)...); tidyErr != nil {
 			a.options.warn("the run has ended well, but not all of its temporary files could be removed: " + tidyErr.Error())
 		}
 	}
