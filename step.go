@@ -87,6 +87,9 @@ type Scope struct {
 	// Bundle is the folder with the files captured at the run's start, laid out
 	// as in Directory.
 	Bundle string
+	// Again says that an earlier release's plan is executed again: what Bundle
+	// holds comes before what lies in Directory by now.
+	Again bool
 	// StateDir is the state directory.
 	StateDir string
 	// Self is the path of the running ripcord binary.

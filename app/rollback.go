@@ -148,7 +148,7 @@ func (a *App) blocked(ctx context.Context, r ripcord.Summary) (string, error) {
 			continue
 		}
 		switch {
-		case t.Finished:
+		case dropped(t):
 			return fmt.Sprintf("what undo of step %s needs was dropped after its commit", t.Spec.ID), nil
 		case t.Spec.Traits.Reversal.Way == ripcord.WayNone:
 			return fmt.Sprintf("step %s has no way back", t.Spec.ID), nil
@@ -159,6 +159,10 @@ func (a *App) blocked(ctx context.Context, r ripcord.Summary) (string, error) {
 	}
 	return "", nil
 }
+
+// dropped says that what the step's undo needs is not there any more: the old
+// side of a service, or a safety copy.
+func dropped(t *engine.Step) bool { return t.Finished || t.Made && t.Discarded }
 
 // unchanged looks whether a step's effect is still what the release left.
 func (a *App) unchanged(ctx context.Context, state *engine.State, t *engine.Step) string {

@@ -84,13 +84,13 @@ type Hold struct {
 
 // State is a run as its entries tell it.
 type State struct {
-	Run   ripcord.RunID
-	Plan  *ripcord.Plan
+	Run  ripcord.RunID
+	Plan *ripcord.Plan
 	// Version is that of the release whose steps these are; a rollback run's plan
 	// has the version that comes back.
 	Version string
-	State ripcord.RunState
-	Steps map[ripcord.StepID]*Step
+	State   ripcord.RunState
+	Steps   map[ripcord.StepID]*Step
 	// Back says that the run goes back.
 	Back    bool
 	Paused  bool

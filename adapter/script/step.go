@@ -45,7 +45,17 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.command(ctx, apply, a.Number, s.settings.Command, a.Output)
+	argv := s.settings.Command
+	if s.scope.Again {
+		var notes []string
+		if argv, notes, err = s.bundled(argv); err != nil {
+			return err
+		}
+		for _, text := range notes {
+			note(a.Output, "%s", text)
+		}
+	}
+	c, err := s.command(ctx, apply, a.Number, argv, a.Output)
 	if err != nil {
 		return err
 	}

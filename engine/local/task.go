@@ -78,6 +78,7 @@ func inRun(scope ripcord.Scope, s *engine.State, spec *ripcord.StepSpec, bundle 
 	}
 	scope.Run, scope.Application, scope.Environment = owner(s), s.Plan.Application, s.Plan.Environment
 	scope.Version, scope.Directory, scope.Bundle = s.Version, s.Plan.Directory, bundle
+	scope.Again = s.Plan.From != ""
 	return opened, scope, err
 }
 

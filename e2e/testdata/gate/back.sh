@@ -5,8 +5,8 @@ while [ -e shut ]; do
   echo "$RIPCORD_VERSION" > "returning-$RIPCORD_VERSION"
   sleep 0.02
 done
-if [ -s "saved/$RIPCORD_VERSION" ]; then
-  cp "saved/$RIPCORD_VERSION" site/two
+if [ -s "saved/$RIPCORD_RUN" ]; then
+  cp "saved/$RIPCORD_RUN" site/two
 else
   rm -f site/two
 fi

@@ -2,9 +2,9 @@
 # Waits at the gate, then writes site/two.
 set -eu
 mkdir -p site saved
-if [ ! -e "saved/$RIPCORD_VERSION" ]; then
+if [ ! -e "saved/$RIPCORD_RUN" ]; then
   cp site/two saved/new 2>/dev/null || : > saved/new
-  mv saved/new "saved/$RIPCORD_VERSION"
+  mv saved/new "saved/$RIPCORD_RUN"
 fi
 echo "$RIPCORD_VERSION" > "arrived-$RIPCORD_VERSION"
 until [ -e open ] || [ -e broken ]; do sleep 0.02; done

@@ -2,11 +2,11 @@
 # Publishes three assets. What was there is kept for unpublish.sh, once a release.
 set -eu
 mkdir -p saved
-if [ ! -e "saved/$RIPCORD_VERSION" ]; then
+if [ ! -e "saved/$RIPCORD_RUN" ]; then
   rm -rf saved/new
   mkdir saved/new
   if [ -d site/assets ]; then cp -a site/assets saved/new/; fi
-  mv saved/new "saved/$RIPCORD_VERSION"
+  mv saved/new "saved/$RIPCORD_RUN"
 fi
 cat site/current 2>/dev/null > saved/current || true
 mkdir -p site/assets
