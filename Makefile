@@ -70,11 +70,13 @@ soak: ## Simulate fresh seeds for SOAKTIME (30m)
 	CGO_ENABLED=0 RIPCORD_SOAK=$(SOAKTIME) go test -count=1 -timeout 24h -run '^TestSoak' -v ./sim/...
 
 .PHONY: bench
-bench: build ## Measure speed and memory, as ratios to this machine
+bench: build ## Measure speed and memory, as ratios to this machine (3 minutes)
 	tools/install-test-deps.sh bench
-	for main in bench/*/main.go; do \
-	  echo "== $${main%/main.go}"; \
-	  PATH="$$PATH:/usr/sbin" CGO_ENABLED=0 go run "./$${main%/main.go}"; \
+	figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; \
+	export RIPCORD_BENCH_FIGURES=$$figures CGO_ENABLED=0 PATH="$$PATH:/usr/sbin"; \
+	for bench in engine release shim proxy table; do \
+	  echo "== bench/$$bench"; \
+	  go run ./bench/$$bench; \
 	done
 
 ##@ House

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
+	"github.com/ripcord-dev/ripcord/bench/figure"
 )
 
 // aim is the least ratio of answers to nginx's.
@@ -32,7 +32,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "__proxy" {
 		os.Exit(dataplane.Main(context.Background(), os.Args[2:], os.Stderr, time.Now))
 	}
-	rounds := flag.Int("rounds", 3, "rounds for each of the two")
+	rounds := flag.Int("rounds", 5, "rounds for each of the two")
 	length := flag.Duration("length", 3*time.Second, "length of a round")
 	connections := flag.Int("connections", 64, "kept connections of the load")
 	flag.Parse()
@@ -62,6 +62,7 @@ func bench(rounds int, length time.Duration, connections int) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	conditions := figure.Now(dir)
 	stage := &stage{dir: dir, nginx: nginx}
 	defer stage.close()
 	contenders, err := stage.open()
@@ -75,22 +76,21 @@ func bench(rounds int, length time.Duration, connections int) error {
 			}
 		}
 	}
-	report(contenders)
-	return nil
+	return report(conditions, contenders)
 }
 
-func report(contenders []*contender) {
-	for _, c := range contenders {
-		fmt.Printf("%-8s %8.0f answers/s  %8.0f answers/s of processor time\n", c.name, median(c.rates), median(c.efficiencies))
-	}
+func report(conditions figure.Conditions, contenders []*contender) error {
 	base, ours := contenders[0], contenders[1]
-	fmt.Printf("ratio to nginx: %.2f answers/s (aim %.2f), %.2f by processor time\n",
-		median(ours.rates)/median(base.rates), aim, median(ours.efficiencies)/median(base.efficiencies))
-}
-
-func median(values []float64) float64 {
-	values = slices.Sorted(slices.Values(values))
-	return values[len(values)/2]
+	ratios := make([]float64, len(ours.rates))
+	efficiencies := make([]float64, len(ours.rates))
+	for i := range ratios {
+		ratios[i], efficiencies[i] = ours.rates[i]/base.rates[i], ours.efficiencies[i]/base.efficiencies[i]
+	}
+	return figure.Report(os.Stdout, conditions,
+		figure.Of("proxy, answers a second", "of nginx", ratios).AtLeast(aim).
+			With("%.0f/s, nginx %.0f/s, each on one core", figure.Median(ours.rates), figure.Median(base.rates)),
+		figure.Of("proxy, answers a second of processor time", "of nginx", efficiencies).
+			With("%.0f/s, nginx %.0f/s", figure.Median(ours.efficiencies), figure.Median(base.efficiencies)))
 }
 
 // measure runs one round; the first is for warming up and does not count.

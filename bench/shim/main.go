@@ -11,12 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/bench/figure"
 	"github.com/ripcord-dev/ripcord/procfs"
 	"github.com/ripcord-dev/ripcord/shim"
 )
@@ -46,7 +46,8 @@ func measure(ctx context.Context, self, dir string, rounds int) error {
 	}
 	defer func() { _ = os.RemoveAll(root) }()
 	runner := shim.New(root, self, shim.Options{Now: time.Now})
-	var plain, shimmed []time.Duration
+	conditions := figure.Now(root)
+	var plain, shimmed, overheads []float64
 	for i := range rounds {
 		begin := time.Now()
 		if err := exec.CommandContext(ctx, "/bin/true").Run(); err != nil {
@@ -56,16 +57,17 @@ func measure(ctx context.Context, self, dir string, rounds int) error {
 		if _, err := runner.Run(ctx, command(strconv.Itoa(i), "/bin/true")); err != nil {
 			return fmt.Errorf("under the shim: %w", err)
 		}
-		plain, shimmed = append(plain, middle.Sub(begin)), append(shimmed, time.Since(middle))
+		p, s := millis(middle.Sub(begin)), millis(time.Since(middle))
+		plain, shimmed, overheads = append(plain, p), append(shimmed, s), append(overheads, s-p)
 	}
-	p, s := median(plain), median(shimmed)
 	resident, private, err := memory(ctx, runner)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(os.Stdout, "plain exec %.2f ms, under the shim %.2f ms: ratio %.1f, overhead %.2f ms a command\nmemory of a shim: %.1f MiB resident, %.1f MiB of it its own\n",
-		millis(p), millis(s), float64(s)/float64(p), millis(s-p), mebi(resident), mebi(private))
-	return err
+	return figure.Report(os.Stdout, conditions,
+		figure.Of("what the shim adds to a command", "ms", overheads).
+			With("`true` takes %.1f ms, under the shim %.1f ms; the shim has %.1f MiB resident, %.1f MiB of it its own",
+				figure.Median(plain), figure.Median(shimmed), mebi(resident), mebi(private)))
 }
 
 func command(key string, args ...string) ripcord.Command {
@@ -118,11 +120,6 @@ func rollup(pid int) (resident, private int64, err error) {
 		}
 	}
 	return resident, private, nil
-}
-
-func median(all []time.Duration) time.Duration {
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
