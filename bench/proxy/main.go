@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -193,6 +194,10 @@ func (s *stage) startOurs(listen, app string) (int, error) {
 	client := dataplane.NewClient(dir)
 	side := dataplane.Side{Name: "blue", Targets: []string{app}, Health: dataplane.Health{HTTP: "/"}}
 	status, err := client.PutSide(ctx, side)
+	for errors.Is(err, dataplane.ErrNotRunning) && ctx.Err() == nil { // clients are listened to before commands are
+		time.Sleep(10 * time.Millisecond)
+		status, err = client.PutSide(ctx, side)
+	}
 	for err == nil && status.Side("blue").Ready() == 0 {
 		time.Sleep(10 * time.Millisecond)
 		status, err = client.Status(ctx)
