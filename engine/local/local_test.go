@@ -257,7 +257,7 @@ func TestUnpacksBeforeSteps(t *testing.T) {
 					t.Errorf("unpacks %v", blobs)
 				}
 				time.Sleep(time.Minute)
-				for _, e := range w.entries() {
+				for _, e := range w.entries() { //nolint:contextcheck // the journal is read for the test, not for the run
 					if e.Kind == ripcord.RunBundled || e.Step != "" {
 						t.Errorf("%s %s while the bundle is unpacked", e.Kind, e.Step)
 					}
