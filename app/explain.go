@@ -70,6 +70,9 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 	}
 	p.warn()
 	p.warnOfUndo()
+	if text := warnOfEnvironment(plan); text != "" {
+		p.Warnings = append(p.Warnings, text)
+	}
 	good, err := a.store.LastGood(ctx, plan.Application, plan.Environment)
 	switch {
 	case err == nil:
