@@ -107,7 +107,7 @@ func TestBundle(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, "gate")
 			was := gateWorld(w)
-			p := w.atGate("v2")
+			p := w.atGate()
 			p.signal(syscall.SIGKILL)
 			p.wait()
 			c.harm(w)

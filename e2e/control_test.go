@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,7 +14,7 @@ func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "gate")
 	was := gateWorld(w)
-	p := w.atGate("v2")
+	p := w.atGate()
 	w.must(0, "pause", "--reason", "lunch")
 	w.write("open", "")
 	w.until("step two is applied", func() bool { return w.show().Steps[1].State == ripcord.StepIsApplied })
@@ -32,7 +33,7 @@ func TestAbort(t *testing.T) {
 	w := newWorld(t, "gate")
 	was := gateWorld(w)
 	w.write("shut", "")
-	p := w.atGate("v2")
+	p := w.atGate()
 	abort := w.start("abort", "--reason", "wrong version")
 	w.arrives("returning-v2")
 	again := w.start("abort", "--reason", "really")
@@ -51,7 +52,7 @@ func TestRollbackOfTheRunInProgress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "gate")
 	was := gateWorld(w)
-	p := w.atGate("v2")
+	p := w.atGate()
 	back := w.start("rollback", "--reason", "no")
 	w.until("the rollback is asked for", func() bool { return len(w.show().Requests) == 1 })
 	w.write("open", "") // other than an abort, it lets the command end
@@ -145,16 +146,12 @@ func TestSignals(t *testing.T) {
 		{"continue", []syscall.Signal{syscall.SIGINT}, 0, "last good"},
 		{"rollback", []syscall.Signal{syscall.SIGHUP}, 0, "last good"},
 	} {
-		name := c.policy
-		for _, s := range c.signals {
-			name += " " + s.String()
-		}
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.policy+fmt.Sprint(c.signals), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, "gate")
 			w.write("ripcord.yaml", strings.Replace(w.read("ripcord.yaml"), "on_cancel: rollback", "on_cancel: "+c.policy, 1))
 			was := gateWorld(w)
-			p := w.atGate("v2")
+			p := w.atGate()
 			for i, s := range c.signals {
 				p.signal(s)
 				w.until("the run was asked", func() bool { return c.code == 0 || len(w.show().Requests) > i || len(w.show().Requests) == 1 })
@@ -184,7 +181,7 @@ func TestTwoReleasesAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "gate")
 	was := gateWorld(w)
-	p := w.atGate("v2")
+	p := w.atGate()
 	if r := w.release(6, "v3"); !strings.Contains(r.stderr, "fix:") {
 		t.Errorf("no way out is told: %s", r)
 	}

@@ -132,7 +132,7 @@ func TestContinuedByTheKeeper(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "gate")
 	was := gateWorld(w)
-	p := w.atGate("v2")
+	p := w.atGate()
 	_ = syscall.Kill(-p.Process.Pid, syscall.SIGHUP)
 	p.signal(syscall.SIGKILL)
 	p.wait()

@@ -132,19 +132,19 @@ func (w *world) release(code int, version string, more ...string) result {
 }
 
 // show returns the newest run.
-func (w *world) show(args ...string) app.View {
+func (w *world) show() app.View {
 	w.Helper()
-	view, ok := w.look(args...)
+	view, ok := w.look()
 	if !ok {
-		w.Fatalf("there is no run to show: %s", w.do(append([]string{"show", "-o", "json"}, args...)...))
+		w.Fatalf("there is no run to show: %s", w.do("show", "-o", "json"))
 	}
 	return view
 }
 
 // look returns the newest run where there is one.
-func (w *world) look(args ...string) (view app.View, ok bool) {
+func (w *world) look() (view app.View, ok bool) {
 	w.Helper()
-	r := w.do(append([]string{"show", "-o", "json"}, args...)...)
+	r := w.do("show", "-o", "json")
 	if r.code != 0 {
 		return view, false
 	}

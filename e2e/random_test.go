@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,13 +38,13 @@ func (w *world) killAtRandom(r *rand.Rand, lane int) {
 	now, want := "v0", w.fingerprint("v0")
 	for round := range randomRounds {
 		version := fmt.Sprintf("v%d-%d", lane, round)
-		w.set["healthy"] = fmt.Sprint(r.IntN(2) == 0)
-		what := w.killRandomly(r, w.start(w.releaseArgs(version)...), 1500)
+		w.set["healthy"] = strconv.FormatBool(r.IntN(2) == 0)
+		what := []string{w.killRandomly(r, w.start(w.releaseArgs(version)...), 1500)}
 		for range r.IntN(3) {
 			if v, ok := w.look(); !ok || v.EndedAt != nil {
 				break
 			}
-			what += ", then " + w.killRandomly(r, w.start("recover"), 800)
+			what = append(what, w.killRandomly(r, w.start("recover"), 800))
 		}
 		if v := w.show(); v.Version == version && v.EndedAt == nil {
 			if end := w.do("recover"); end.code != 0 && end.code != 3 {
@@ -54,7 +55,7 @@ func (w *world) killAtRandom(r *rand.Rand, lane int) {
 		if v := w.show(); v.Version == version && v.State == ripcord.StateSucceeded {
 			now = version
 		}
-		w.same(what, now, want)
+		w.same(strings.Join(what, ", then "), now, want)
 		w.verified()
 		w.quiet()
 		if w.Failed() {

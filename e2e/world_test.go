@@ -33,7 +33,7 @@ type world struct {
 }
 
 // ports gives each world its own: first the proxy's, then the instances'.
-var ports atomic.Int64 //nolint:gochecknoglobals // worlds side by side must not share
+var ports atomic.Int64
 
 const portsEach = 24
 
@@ -41,7 +41,7 @@ const portsEach = 24
 // was started in it is stopped at the end of the test.
 func newWorld(t *testing.T, application string) *world {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rip-") // short, because sockets have short names
+	dir, err := os.MkdirTemp("", "rip-") //nolint:usetesting // short, because sockets have short names
 	if err != nil {
 		t.Fatal(err)
 	}

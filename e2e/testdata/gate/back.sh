@@ -9,4 +9,5 @@ if [ -s "saved/$RIPCORD_RUN" ]; then
   cp "saved/$RIPCORD_RUN" site/two
 else
   rm -f site/two
+  rmdir --ignore-fail-on-non-empty site
 fi
