@@ -135,7 +135,7 @@ func (w workload) release(ctx context.Context, s *sqlite.Store, run ripcord.RunI
 		Runtime: local.System{Clock: time.Now}, StateID: s.StateID(), Lease: lease, TTL: ttl, LeaveOnHold: true,
 	}).Run(ctx)
 	if err == nil && state.State != ripcord.StateSucceeded {
-		err = fmt.Errorf("run %s is %s: %v", run, state.State, state.Failure)
+		err = fmt.Errorf("run %s is %s", run, state.State)
 	}
 	return err
 }

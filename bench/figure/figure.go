@@ -67,7 +67,7 @@ func (f Figure) Verdict() string {
 	switch {
 	case f.Aim == 0:
 		return ""
-	case f.AtMost == (f.Median <= f.Aim):
+	case f.AtMost && f.Median < f.Aim, !f.AtMost && f.Median >= f.Aim:
 		return "reached"
 	default:
 		return "missed"

@@ -37,25 +37,35 @@ func TestFlushes(t *testing.T) {
 		want [][]ripcord.EntryKind
 	}{
 		"plain": {set("a", ""), [][]ripcord.EntryKind{
-			{ripcord.RunAttached}, {ripcord.RunBundled}, {ripcord.RunStarted},
+			{ripcord.RunAttached},
+			{ripcord.RunBundled},
+			{ripcord.RunStarted},
 			{ripcord.StepChecked, ripcord.StepIntent},
 			{ripcord.StepApplied},
 			{ripcord.RunCommitted, ripcord.RunSucceeded},
 		}},
 		"prepares": {set("a", `,"prepares":true`), [][]ripcord.EntryKind{
-			{ripcord.RunAttached}, {ripcord.RunBundled}, {ripcord.RunStarted},
+			{ripcord.RunAttached},
+			{ripcord.RunBundled},
+			{ripcord.RunStarted},
 			{ripcord.StepChecked},
-			{ripcord.StepPreparing}, {ripcord.StepPrepared},
-			{ripcord.StepIntent}, {ripcord.StepApplied},
+			{ripcord.StepPreparing},
+			{ripcord.StepPrepared},
+			{ripcord.StepIntent},
+			{ripcord.StepApplied},
 			{ripcord.RunCommitted},
-			{ripcord.StepDiscarded}, {ripcord.RunSucceeded},
+			{ripcord.StepDiscarded},
+			{ripcord.RunSucceeded},
 		}},
 		"finishes": {set("a", `,"finishes":true`), [][]ripcord.EntryKind{
-			{ripcord.RunAttached}, {ripcord.RunBundled}, {ripcord.RunStarted},
+			{ripcord.RunAttached},
+			{ripcord.RunBundled},
+			{ripcord.RunStarted},
 			{ripcord.StepChecked, ripcord.StepIntent},
 			{ripcord.StepApplied},
 			{ripcord.RunCommitted},
-			{ripcord.StepFinished}, {ripcord.RunSucceeded},
+			{ripcord.StepFinished},
+			{ripcord.RunSucceeded},
 		}},
 	}
 	for name, test := range tests {

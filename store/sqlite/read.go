@@ -152,7 +152,7 @@ var errOutOfPlace = errors.New("it does not follow the one before it")
 
 // number returns the run's row number.
 func (s *Store) number(ctx context.Context, id ripcord.RunID) (n int64, pruned bool, err error) {
-	statement, err := s.statements.prepared(ctx, s.readers, "SELECT n, pruned IS NOT NULL FROM runs WHERE id = ?")
+	statement, err := s.statements.prepared(ctx, s.readers, "SELECT n, pruned IS NOT NULL FROM runs WHERE id = ?") //nolint:sqlclosecheck // it is used again
 	if err == nil {
 		err = statement.QueryRowContext(ctx, string(id)).Scan(&n, &pruned)
 	}

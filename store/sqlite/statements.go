@@ -17,7 +17,7 @@ type statements struct {
 
 // query runs a statement on any reader.
 func (s *statements) query(ctx context.Context, readers *sql.DB, text string, args ...any) (*sql.Rows, error) {
-	statement, err := s.prepared(ctx, readers, text)
+	statement, err := s.prepared(ctx, readers, text) //nolint:sqlclosecheck // it is used again
 	if err != nil {
 		return nil, err
 	}
