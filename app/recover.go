@@ -44,6 +44,9 @@ func of(s Selector) string {
 	if s.Application == "" {
 		return ""
 	}
+	if s.Environment == "" {
+		return " of " + s.Application
+	}
 	return fmt.Sprintf(" of %s in %s", s.Application, s.Environment)
 }
 

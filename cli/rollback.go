@@ -29,7 +29,7 @@ func (c *command) rollbackVerb() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.to, "to", "", "version or run to go back to (default: the release before)")
 	cmd.Flags().StringVar(&o.run, "run", "", "the run in progress to take back")
-	cmd.Flags().StringVar(&o.application, "application", "", "application (default: the only one here)")
+	cmd.Flags().StringVar(&o.application, "application", "", "application (default: the plan file's, else the only one here)")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say which way it would go, and do nothing")
 	return exits(cmd, "0 it is back, 2 bad arguments (nothing changed), 4 held, waiting for a person, 5 rollback\nincomplete, 6 there is no way back, 8 interrupted")
@@ -42,7 +42,13 @@ func (c *command) rollback(cmd *cobra.Command, o rollbackOptions) error {
 		return err
 	}
 	defer c.close(a)
-	going, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(o.run), Unfinished: true, Application: o.application, Environment: c.environment})
+	meant, err := a.Meant(ctx, app.Selector{Run: ripcord.RunID(o.run), Application: o.application, Environment: c.environment}, c.file)
+	if err != nil {
+		return err
+	}
+	unfinished := meant
+	unfinished.Unfinished = true
+	going, err := a.Find(ctx, unfinished)
 	if err == nil && !going.State.Ended() && o.to == "" {
 		v := controlVerb{verb: ripcord.VerbRollback, toEnd: true, backWasTheGoal: true}
 		return c.ask(cmd, a, v, ripcord.Request{Run: going.Run, Verb: ripcord.VerbRollback, Who: c.User, Reason: o.reason})
@@ -50,7 +56,7 @@ func (c *command) rollback(cmd *cobra.Command, o rollbackOptions) error {
 	if err != nil && ripcord.CodeOf(err) != ripcord.CodeNotFound {
 		return err
 	}
-	newest, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(o.run), Application: o.application, Environment: c.environment})
+	newest, err := a.Find(ctx, meant)
 	if err != nil {
 		return err
 	}
