@@ -85,8 +85,8 @@ func (f *folder) goModule() {
 		if pkg != "." {
 			program = word(path.Base(pkg))
 		}
-		f.note("go.mod: the program %s", program)
-		f.step("build-"+program, "run: {command: "+quote("go build -o bin/"+program+" "+pkg)+", changes: nothing}")
+		// Not a step: what a service runs is kept with the release when it begins.
+		f.note("go.mod: the program %s; before each release: go build -o bin/%s %s", program, program, pkg)
 		if i == 0 {
 			f.service("web", "exec ./bin/"+program, true, `environment: {PORT: "${instance.port}", ADDRESS: "${instance.address}"}`, "artifact: bin/"+program)
 		}
