@@ -10,14 +10,23 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/shim"
 )
+
+// TestMain lets the test binary play the shim.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "__shim" {
+		os.Exit(shim.Main(os.Args[2], time.Now))
+	}
+	os.Exit(m.Run())
+}
 
 // newApp opens a state directory of its own, without a keeper.
 func newApp(t *testing.T) *App {
 	t.Helper()
 	dir := t.TempDir()
 	a, err := Open(t.Context(), Options{
-		StateDir: filepath.Join(dir, "state"), KeyFile: filepath.Join(dir, "key"), Self: "/nonexistent/ripcord",
+		StateDir: filepath.Join(dir, "state"), KeyFile: filepath.Join(dir, "key"), Self: os.Args[0],
 		LookupEnv: os.LookupEnv, Environ: os.Environ, Now: time.Now, NoKeeper: true,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {

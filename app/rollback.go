@@ -13,8 +13,8 @@ type WayBack struct {
 	// From is the release that is taken back, To the one that comes back; To is
 	// empty when nothing was there before.
 	From, To ripcord.Summary
-	// Unwind undoes From's steps; otherwise To's plan is executed again from its
-	// bundle, because of Why.
+	// Unwind undoes From's steps, in spite of Why if that is not empty; otherwise
+	// To's plan is executed again from its bundle, because of Why.
 	Unwind bool
 	Why    string
 }
@@ -24,6 +24,9 @@ func (w WayBack) String() string {
 	to := "to what was there before"
 	if w.To.Run != "" {
 		to = fmt.Sprintf("to %s %s (%s)", w.To.Application, w.To.Version, w.To.Run)
+	}
+	if w.Unwind && w.Why != "" {
+		return fmt.Sprintf("back from %s %s %s, by undoing its steps, although %s: going back holds where it cannot prove itself", w.From.Application, w.From.Version, to, w.Why)
 	}
 	if w.Unwind {
 		return fmt.Sprintf("back from %s %s %s, by undoing its steps", w.From.Application, w.From.Version, to)
@@ -91,10 +94,14 @@ func (a *App) PlanRollback(ctx context.Context, application, environment string,
 		if i+1 < len(releases) {
 			way.To = releases[i+1]
 		}
-		if way.Why, err = a.blocked(ctx, releases[i]); err != nil {
+		b, err := a.blocked(ctx, releases[i])
+		if err != nil {
 			return nil, err
 		}
-		way.Unwind = way.Why == ""
+		// Where the target's plan cannot be executed again, drift and a check that
+		// is down do not refuse the way back: undo proves itself, or holds.
+		way.Why = b.why
+		way.Unwind = b.why == "" || b.drift && !repeatable(releases, target)
 		if !way.Unwind {
 			return a.again(releases, target, way)
 		}
@@ -105,11 +112,16 @@ func (a *App) PlanRollback(ctx context.Context, application, environment string,
 
 // again gives the way back by the target's own plan, once unwinding is blocked.
 func (a *App) again(releases []ripcord.Summary, target int, blocked WayBack) ([]WayBack, error) {
-	if target >= len(releases) || releases[target].Purpose == ripcord.PurposeAdopt {
+	if !repeatable(releases, target) {
 		return nil, ripcord.Errorf(ripcord.CodeRefused, "%s cannot be taken back: %s, and there is no earlier release whose plan could be executed again",
 			blocked.From.Version, blocked.Why).WithFix("release the wanted version with `ripcord release --version ...`")
 	}
 	return []WayBack{{From: releases[0], To: releases[target], Why: blocked.Why}}, nil
+}
+
+// repeatable reports whether the target's plan can be executed again.
+func repeatable(releases []ripcord.Summary, target int) bool {
+	return target < len(releases) && releases[target].Purpose != ripcord.PurposeAdopt
 }
 
 // targetOf returns how many releases are to be taken back.
@@ -128,36 +140,48 @@ func targetOf(releases []ripcord.Summary, to string) (int, error) {
 	return 0, ripcord.Errorf(ripcord.CodeNotFound, "there is no earlier release %s", to).WithFix("`ripcord history` lists them")
 }
 
-// blocked says why a committed release cannot be unwound step by step; empty
-// when it can.
-func (a *App) blocked(ctx context.Context, r ripcord.Summary) (string, error) {
+// block says why a committed release should not be unwound step by step; the
+// zero block is that it can be.
+type block struct {
+	why string
+	// drift: its steps can be undone, but what they made is not as they left it,
+	// or that cannot be seen.
+	drift bool
+}
+
+// blocked says what stands against unwinding a committed release.
+func (a *App) blocked(ctx context.Context, r ripcord.Summary) (block, error) {
 	switch r.Purpose {
 	case ripcord.PurposeAdopt:
-		return "it was adopted, not released by Ripcord", nil
+		return block{why: "it was adopted, not released by Ripcord"}, nil
 	case ripcord.PurposeRollback:
-		return "it was itself a rollback, and undoing it would bring back what it took away", nil
+		return block{why: "it was itself a rollback, and undoing it would bring back what it took away"}, nil
 	case ripcord.PurposeRelease:
 	}
 	state, err := a.State(ctx, r.Run)
 	if err != nil {
-		return "", err
+		return block{}, err
+	}
+	for i := range state.Plan.Steps {
+		t := state.Steps[state.Plan.Steps[i].ID]
+		switch {
+		case !t.Started:
+		case dropped(t):
+			return block{why: fmt.Sprintf("what undo of step %s needs was dropped after its commit", t.Spec.ID)}, nil
+		case t.Spec.Traits.Reversal.Way == ripcord.WayNone:
+			return block{why: fmt.Sprintf("step %s has no way back", t.Spec.ID)}, nil
+		}
 	}
 	for i := range state.Plan.Steps {
 		t := state.Steps[state.Plan.Steps[i].ID]
 		if !t.Started {
 			continue
 		}
-		switch {
-		case dropped(t):
-			return fmt.Sprintf("what undo of step %s needs was dropped after its commit", t.Spec.ID), nil
-		case t.Spec.Traits.Reversal.Way == ripcord.WayNone:
-			return fmt.Sprintf("step %s has no way back", t.Spec.ID), nil
-		}
 		if why := a.unchanged(ctx, state, t); why != "" {
-			return why, nil
+			return block{why: why, drift: true}, nil
 		}
 	}
-	return "", nil
+	return block{}, nil
 }
 
 // dropped says that what the step's undo needs is not there any more: the old
