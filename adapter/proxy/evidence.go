@@ -26,7 +26,7 @@ func (s *Step) Evidence(ctx context.Context) ([]ripcord.Evidence, error) {
 	prefix := "proxy-" + s.settings.Balancer + "-"
 	var pieces []ripcord.Evidence
 	for _, name := range []string{statsName, stateName} {
-		data, err := os.ReadFile(filepath.Join(s.keptDirectory(), name))
+		data, err := os.ReadFile(filepath.Join(s.keptDirectory(), name)) //nolint:gosec // our own folder
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
