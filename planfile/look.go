@@ -88,7 +88,7 @@ func (f *folder) goModule() {
 		// Not a step: what a service runs is kept with the release when it begins.
 		f.note("go.mod: the program %s; before each release: go build -o bin/%s %s", program, program, pkg)
 		if i == 0 {
-			f.service("web", "exec ./bin/"+program, true, `environment: {PORT: "${instance.port}", ADDRESS: "${instance.address}"}`, "artifact: bin/"+program)
+			f.service("web", "[./bin/"+program+"]", true, `environment: {PORT: "${instance.port}", ADDRESS: "${instance.address}"}`, "artifact: bin/"+program)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (f *folder) node() {
 	}
 	if p.Scripts["start"] != "" {
 		f.note("package.json: the script start")
-		f.service("web", "exec npm start", true, `environment: {PORT: "${instance.port}"}`)
+		f.service("web", quote("exec npm start"), true, `environment: {PORT: "${instance.port}"}`)
 	}
 }
 
@@ -129,9 +129,9 @@ func (f *folder) procfile() {
 		}
 		f.note("Procfile: the process %s", word(m[1]))
 		if m[1] == "web" {
-			f.service("web", m[2], true, `environment: {PORT: "${instance.port}"}`)
+			f.service("web", quote(m[2]), true, `environment: {PORT: "${instance.port}"}`)
 		} else {
-			f.service(word(m[1]), m[2], false)
+			f.service(word(m[1]), quote(m[2]), false)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func (f *folder) unit() {
 			continue
 		}
 		f.note("%s: a systemd unit (Ripcord supervises its program itself)", name)
-		f.service(word(strings.TrimSuffix(path.Base(name), ".service")), "exec "+m[1], false)
+		f.service(word(strings.TrimSuffix(path.Base(name), ".service")), quote("exec "+m[1]), false)
 	}
 }
 
@@ -156,14 +156,14 @@ func (f *folder) python() {
 	f.note("a Python project")
 	switch {
 	case f.is("manage.py", false):
-		f.service("web", "exec python manage.py runserver --noreload $ADDRESS", true, `environment: {ADDRESS: "${instance.address}"}   # better: gunicorn or uvicorn`)
+		f.service("web", quote("exec python manage.py runserver --noreload $ADDRESS"), true, `environment: {ADDRESS: "${instance.address}"}   # better: gunicorn or uvicorn`)
 		f.step("migrate-database", `run: {command: "python manage.py migrate"}   # add undo and check`)
 	case f.is("app.py", false), f.is("main.py", false):
 		entry := "app.py"
 		if !f.is(entry, false) {
 			entry = "main.py"
 		}
-		f.service("web", "exec python "+entry, true, `environment: {PORT: "${instance.port}"}`)
+		f.service("web", quote("exec python "+entry), true, `environment: {PORT: "${instance.port}"}`)
 	}
 }
 

@@ -50,14 +50,14 @@ type block struct {
 	lines []string
 }
 
-// service adds a service, once per name. The first that listens gets the balancer.
+// service adds a service, once per name; command is YAML. The first that listens gets the balancer.
 func (f *folder) service(name, command string, listens bool, lines ...string) {
 	for _, s := range f.services {
 		if s.name == name {
 			return
 		}
 	}
-	all := []string{"  " + name + ":", "    command: " + quote(command)}
+	all := []string{"  " + name + ":", "    command: " + command}
 	for _, line := range lines {
 		all = append(all, "    "+line)
 	}

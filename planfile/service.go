@@ -105,9 +105,28 @@ func (d *decoder) readService(s *service, n *node) {
 	if ok && command == nil {
 		d.missing(n, "command", "add `command: [./bin/"+s.name+", --listen, \"${instance.address}\"]`", "the service %s has no command", s.name)
 	}
+	if command != nil && command.kind == textNode {
+		d.checkKept(s, command)
+	}
 	if s.settings.Health == nil && (s.balancer != "" || s.reachable()) {
 		s.settings.Health = defaultHealth()
 		s.settings.Health.TCP = true
+	}
+}
+
+// checkKept refuses shell text that runs an artifact where it lies: the next
+// version overwrites it there, and going back would start that one again. In a
+// list the kept copy is found by itself.
+func (d *decoder) checkKept(s *service, command *node) {
+	if strings.Contains(command.text, "${release.directory}") {
+		return
+	}
+	for _, artifact := range s.settings.Artifact {
+		if name := strings.TrimPrefix(artifact, "./"); name != "" && name != "." && strings.Contains(command.text, name) {
+			d.add(command.at, firstLine(command), "write ${release.directory}/"+name+", or write the command as a list",
+				"the shell would run %s where the next release overwrites it, not what is kept for this one", name)
+			return
+		}
 	}
 }
 
