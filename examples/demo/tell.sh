@@ -1,5 +1,5 @@
+#!/usr/bin/env bash
 # What the demo's story is told with; demo.sh reads it.
-# shellcheck shell=bash
 
 bold='' plain=''
 if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; fi
