@@ -110,13 +110,18 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 	switch {
 	case err != nil:
 		return c.interrupted(cmd, a, r.Run, err)
-	case refused != "" && (!v.backWasTheGoal || !state.Back): // asked for twice is asked for
+	case refused != "" && !repeated(r.Verb, state):
 		return ripcord.Errorf(ripcord.CodeRefused, "%s", refused).WithFix("`ripcord show --run %s` tells how the run stands", r.Run)
 	}
 	if !v.toEnd && !state.State.Ended() && state.Hold == nil {
 		return c.asked(cmd, a, state, r)
 	}
 	return c.ended(cmd, a, state, v.backWasTheGoal)
+}
+
+// repeated reports whether the run does already what is asked for once more.
+func repeated(verb ripcord.Verb, s runState) bool {
+	return (verb == ripcord.VerbAbort || verb == ripcord.VerbRollback) && s.Back
 }
 
 // asked reports a request that took effect while the run goes on elsewhere.

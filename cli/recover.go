@@ -32,7 +32,7 @@ func (c *command) recoverVerb() *cobra.Command {
 	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one)")
 	cmd.Flags().BoolVar(&o.back, "rollback", false, "go back instead of on")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
-	return exits(cmd, "0 it reached its goal, 2 no run is unfinished, 3 the release failed and was rolled back, 4 held,\n5 rollback incomplete, 8 interrupted again")
+	return exits(cmd, "0 it reached its goal, 2 no run is unfinished, 3 the release failed and was rolled back, 4 held,\n5 rollback incomplete,\n6 with --rollback: it was committed already (see ripcord rollback), 8 interrupted again")
 }
 
 func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {
@@ -56,5 +56,9 @@ func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {
 	if err != nil {
 		return c.interrupted(cmd, a, summary.Run, err)
 	}
-	return c.ended(cmd, a, state, o.back || before.Back)
+	err = c.ended(cmd, a, state, o.back || before.Back)
+	if o.back && state.State == ripcord.StateSucceeded && state.Plan.Purpose == ripcord.PurposeRelease {
+		c.code = exitRefused // it was committed before anybody could ask, and stays
+	}
+	return err
 }
