@@ -150,7 +150,7 @@ func stepView(s *engine.State, t *engine.Step) StepView {
 	return StepView{
 		ID: t.Spec.ID, Kind: t.Spec.Kind, State: t.State, Attempts: t.Attempts,
 		StartedAt: when(t.StartedAt), EndedAt: when(t.EndedAt), WayBack: way,
-		Undoable: applied && way != ripcord.WayNone && !(s.Committed && dropped(t)), Failure: t.Failure, Reason: t.Spec.Skip,
+		Undoable: applied && way != ripcord.WayNone && (!s.Committed || !dropped(t)), Failure: t.Failure, Reason: t.Spec.Skip,
 	}
 }
 
