@@ -119,6 +119,9 @@ type Traits struct {
 	// Prepares and Finishes: the step implements Preparer, Finisher.
 	Prepares bool `json:"prepares,omitempty"`
 	Finishes bool `json:"finishes,omitempty"`
+	// Keeps: what Prepare made is small, and stays after the commit until the
+	// run is pruned, so that the release can still be taken back.
+	Keeps bool `json:"keeps,omitempty"`
 	// Reversal says how the step can go back.
 	Reversal Reversal `json:"reversal"`
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -91,8 +92,8 @@ func (a *App) asked(ctx context.Context, run ripcord.RunID) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	requests, err := a.store.Requests(ctx, run, state.LastRequest)
-	return len(requests) > 0, err
+	requests, err := a.store.Requests(ctx, run, 0)
+	return slices.ContainsFunc(requests, func(r ripcord.Request) bool { return !state.Handled(r.ID) }), err
 }
 
 // KeeperInfo says whether a keeper lives.

@@ -94,7 +94,7 @@ func (a *App) PlanRollback(ctx context.Context, application, environment string,
 		if i+1 < len(releases) {
 			way.To = releases[i+1]
 		}
-		b, err := a.blocked(ctx, releases[i])
+		b, err := a.blocked(ctx, releases[i], i+1 == len(releases))
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ type block struct {
 }
 
 // blocked says what stands against unwinding a committed release.
-func (a *App) blocked(ctx context.Context, r ripcord.Summary) (block, error) {
+func (a *App) blocked(ctx context.Context, r ripcord.Summary, first bool) (block, error) {
 	switch r.Purpose {
 	case ripcord.PurposeAdopt:
 		return block{why: "it was adopted, not released by Ripcord"}, nil
@@ -167,7 +167,10 @@ func (a *App) blocked(ctx context.Context, r ripcord.Summary) (block, error) {
 		switch {
 		case !t.Started:
 		case dropped(t):
-			return block{why: fmt.Sprintf("what undo of step %s needs was dropped after its commit", t.Spec.ID)}, nil
+			why := fmt.Sprintf("what undo of step %s needs was dropped after its commit", t.Spec.ID)
+			// Where nothing was there before the first release, nothing was dropped.
+			nothing := first && t.Before != nil && t.Before.Presence == ripcord.Absent
+			return block{why: why, drift: nothing}, nil
 		case t.Spec.Traits.Reversal.Way == ripcord.WayNone:
 			return block{why: fmt.Sprintf("step %s has no way back", t.Spec.ID)}, nil
 		}

@@ -228,7 +228,7 @@ func (d *decision) finish() {
 	}
 	for _, t := range slices.Backward(d.steps()) {
 		switch {
-		case !t.Made || d.unwinds():
+		case !t.Made || d.unwinds() || t.Spec.Traits.Keeps:
 		case !t.Discarded:
 			d.add(Command{Op: OpDiscard, Step: t.Spec.ID})
 			return

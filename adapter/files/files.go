@@ -70,7 +70,7 @@ type Step struct {
 // Traits implements ripcord.Describer.
 func (s *Step) Traits() ripcord.Traits {
 	t := ripcord.DefaultTraits()
-	t.Prepares = true
+	t.Prepares, t.Keeps = true, true
 	t.Reversal.How = fmt.Sprintf("bring back what was at %s before, from a backup or from the release before", s.set.Destination)
 	return t
 }
