@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,7 +26,7 @@ type crash struct {
 	// new says that the world is all new in the end.
 	new bool
 	// code is that of recover: 0 it went as was asked for, 3 the release failed
-	// and was rolled back.
+	// and was rolled back, 6 it was committed already.
 	code []int
 }
 
@@ -38,7 +37,7 @@ func TestKilledAtEveryBoundary(t *testing.T) {
 	t.Parallel()
 	for _, c := range []crash{
 		{name: "forward, then on", new: true, code: []int{0}},
-		{name: "forward, then back", back: true, code: []int{0}},
+		{name: "forward, then back", back: true, code: []int{0, 6}},
 		{name: "back, then on", broken: true, code: []int{0, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -73,9 +72,12 @@ func (w *world) crashAll(c crash, lane int, next *atomic.Int64) (kills int64) {
 		at := fmt.Sprintf("%s %d", []string{"before", "after"}[n%2], (n+1)/2)
 		version := fmt.Sprintf("v%d-%d", lane, n)
 		w.env = []string{"RIPCORD_CRASH_AT=" + at}
-		w.set["healthy"] = strconv.FormatBool(!c.broken)
+		w.healthy(!c.broken)
 		r := w.do(w.releaseArgs(version)...)
 		w.env = nil
+		if n%3 == 0 && r.code == killed {
+			kills += w.recoverKilled(c, n/3)
+		}
 		if r.code != killed {
 			w.Logf("%s is not reached any more", at)
 			return kills
@@ -97,9 +99,8 @@ func (w *world) crashed(c crash, at, before, version, want string) string {
 		w.same(at, before, want)
 		return before
 	}
-	ended := interrupted.EndedAt != nil
-	if !ended {
-		w.recovered(c, at)
+	if interrupted.EndedAt == nil {
+		w.recovered(c, at, interrupted.LastGood)
 	}
 	now := w.show()
 	after := before
@@ -118,15 +119,33 @@ func (w *world) crashed(c crash, at, before, version, want string) string {
 	return after
 }
 
-// recovered goes on with the interrupted run.
-func (w *world) recovered(c crash, at string) {
-	w.Helper()
-	args := []string{"recover"}
+// recoverArgs are those that go on with the interrupted run.
+func (c crash) recoverArgs() []string {
 	if c.back {
-		args = append(args, "--rollback", "--reason", "killed "+at)
+		return []string{"recover", "--rollback", "--reason", "it was killed"}
 	}
-	r := w.do(args...)
-	if !slices.Contains(c.code, r.code) {
+	return []string{"recover"}
+}
+
+// recoverKilled kills a recover as well, at one of its first boundaries.
+func (w *world) recoverKilled(c crash, n int64) (kills int64) {
+	w.Helper()
+	if v, _ := w.look(); v.EndedAt != nil {
+		return 0
+	}
+	w.env = []string{fmt.Sprintf("RIPCORD_CRASH_AT=%s %d", []string{"before", "after"}[n%2], 1+n/2%16)}
+	defer func() { w.env = nil }()
+	if w.do(c.recoverArgs()...).code == killed {
+		kills = 1
+	}
+	return kills
+}
+
+// recovered goes on with the interrupted run.
+func (w *world) recovered(c crash, at string, committed bool) {
+	w.Helper()
+	r := w.do(c.recoverArgs()...)
+	if !slices.Contains(c.code, r.code) || c.back && committed != (r.code == 6) {
 		w.Fatalf("killed %s, recover ended with %s", at, r)
 	}
 }

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,7 +37,7 @@ func (w *world) killAtRandom(r *rand.Rand, lane int) {
 	now, want := "v0", w.fingerprint("v0")
 	for round := range randomRounds {
 		version := fmt.Sprintf("v%d-%d", lane, round)
-		w.set["healthy"] = strconv.FormatBool(r.IntN(2) == 0)
+		w.healthy(r.IntN(2) == 0)
 		what := []string{w.killRandomly(r, w.start(w.releaseArgs(version)...), 1500)}
 		for range r.IntN(3) {
 			if v, ok := w.look(); !ok || v.EndedAt != nil {

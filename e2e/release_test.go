@@ -11,10 +11,10 @@ func TestRelease(t *testing.T) {
 		t.Fatalf("the proxy's answer is %q", got)
 	}
 	good := w.fingerprint("v1")
-	w.set["healthy"] = "false"
+	w.healthy(false)
 	w.release(3, "v2")
 	w.same("not at all", "v1", good)
-	w.set["healthy"] = "true"
+	w.healthy(true)
 	w.release(0, "v3")
 	w.same("not at all", "v3", good)
 	w.verified()

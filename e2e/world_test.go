@@ -59,7 +59,19 @@ func newWorld(t *testing.T, application string) *world {
 	w.listen, w.ports = freePorts(t)
 	w.set["listen"], w.set["ports"], w.set["home"] = w.listen, w.ports, w.dir
 	w.set["service"] = filepath.Join(bin, service)
+	if application == "shop" {
+		w.healthy(true)
+	}
 	return w
+}
+
+// healthy says whether the watch of the shop's next releases passes: it looks at
+// the proxy, or where nobody listens.
+func (w *world) healthy(yes bool) {
+	w.set["look"] = "http://" + w.listen + "/"
+	if !yes {
+		w.set["look"] = "http://127.0.0.1:1/"
+	}
 }
 
 // freePorts finds a range in which nobody listens.
