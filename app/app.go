@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -61,7 +62,12 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 // Close ends the use of the state directory. Closing twice is safe.
 func (a *App) Close() error {
 	var err error
-	a.closing.Do(func() { err = errors.Join(a.tidy(context.Background(), a.looking), a.store.Close()) }) //nolint:contextcheck // closing is not cancelled
+	a.closing.Do(func() {
+		for _, room := range []string{"commands", "work"} {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(a.dir, room, string(a.looking))))
+		}
+		err = errors.Join(err, a.store.Close())
+	})
 	return err
 }
 

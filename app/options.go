@@ -76,7 +76,7 @@ func (o *Options) keyFile(stateDir string) (string, error) {
 	if o.KeyFile != "" {
 		return filepath.Abs(o.KeyFile)
 	}
-	if noted, err := os.ReadFile(filepath.Join(stateDir, keyNote)); err == nil && len(noted) > 0 {
+	if noted, err := os.ReadFile(filepath.Join(stateDir, keyNote)); err == nil && len(noted) > 0 { //nolint:gosec // our own state directory
 		return strings.TrimSpace(string(noted)), nil
 	}
 	if o.Root {
@@ -104,7 +104,7 @@ func (o *Options) home() (string, error) {
 
 func rememberKey(stateDir, key string) error {
 	path := filepath.Join(stateDir, keyNote)
-	if noted, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(noted)) == key {
+	if noted, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(noted)) == key { //nolint:gosec // our own state directory
 		return nil
 	}
 	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {

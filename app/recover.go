@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/engine"
@@ -51,14 +52,11 @@ func of(s Selector) string {
 }
 
 func names(runs []ripcord.Summary) string {
-	text := ""
-	for i, r := range runs {
-		if i > 0 {
-			text += ", "
-		}
-		text += fmt.Sprintf("%s (%s %s in %s)", r.Run, r.Application, r.Version, r.Environment)
+	texts := make([]string, 0, len(runs))
+	for _, r := range runs {
+		texts = append(texts, fmt.Sprintf("%s (%s %s in %s)", r.Run, r.Application, r.Version, r.Environment))
 	}
-	return text
+	return strings.Join(texts, ", ")
 }
 
 // Recover goes on with a run whose executor is gone; back makes it go back. A

@@ -76,7 +76,7 @@ func standing(runs []ripcord.Summary) []ripcord.Summary {
 
 // PlanRollback finds the way from the newest release back to the one named to,
 // or to the one before it. It reads only.
-func (a *App) PlanRollback(ctx context.Context, application, environment string, to string) ([]WayBack, error) {
+func (a *App) PlanRollback(ctx context.Context, application, environment, to string) ([]WayBack, error) {
 	releases, err := a.committed(ctx, application, environment)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func (s *secrets) fromFile(name, path string) (string, error) {
 	if !strings.HasPrefix(path, "/") {
 		path = s.directory + "/" + path
 	}
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(path) //nolint:gosec // the plan names the file
 	if err != nil {
 		return "", fmt.Errorf("secret %s: %w", name, err)
 	}

@@ -178,7 +178,7 @@ func extractOne(root *os.Root, t *tar.Reader, h *tar.Header) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(f, t); err != nil { //nolint:gosec // our own blob, of limited size
+	if _, err := io.Copy(f, t); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	return errors.Join(f.Sync(), f.Close())

@@ -19,7 +19,7 @@ import (
 )
 
 // version is set by the build.
-var version = "unknown" //nolint:gochecknoglobals // the linker sets it
+var version = "unknown"
 
 func main() { os.Exit(run()) }
 
