@@ -35,8 +35,15 @@ func TestSecrets(t *testing.T) {
 	say(w.release(0, "v3", "-o", "json"))
 	say(w.do("rollback", "--dry-run"))
 	for _, args := range [][]string{
-		{"show"}, {"show", "-o", "json"}, {"status"}, {"status", "-o", "json"}, {"history"}, {"logs"},
-		{"logs", "--evidence"}, {"logs", "--service", "web"}, {"journal", "export"},
+		{"show"},
+		{"show", "-o", "json"},
+		{"status"},
+		{"status", "-o", "json"},
+		{"history"},
+		{"logs"},
+		{"logs", "--evidence"},
+		{"logs", "--service", "web"},
+		{"journal", "export"},
 		{"plan", "--set", "listen=" + w.listen, "--set", "ports=" + w.ports, "--set", "service=" + w.set["service"], "--set", "home=" + w.dir},
 	} {
 		say(w.must(0, args...))
