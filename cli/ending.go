@@ -258,10 +258,8 @@ func whyLine(s *engine.State, now standing) string {
 		return "a person had it go on without " + strings.Join(skipped(s), ", ") + "; every other step is done"
 	case s.State == ripcord.StateSucceeded:
 		return "every step is done"
-	case s.Hold != nil && s.Failure != nil && !strings.Contains(s.Hold.Reason, s.Failure.Summary):
-		return s.Hold.Reason + ": " + s.Failure.Summary
 	case s.Hold != nil:
-		return s.Hold.Reason
+		return holdLine(s)
 	case s.Failure != nil && s.Failure.Class != ripcord.FailedCancelled:
 		return fmt.Sprintf("step %s failed: %s", s.Failed, s.Failure.Summary)
 	case s.BackReason != "":
@@ -304,4 +302,17 @@ func (c *command) nextLine(s *engine.State, now standing) string {
 		return c.again("logs --follow"+run) + "; to take it back: " + c.again("rollback"+run)
 	}
 	return c.again("recover"+run) + " (goes on), or " + c.again("recover --rollback"+run) + " (goes back)"
+}
+
+// holdLine is why a run is held: on the way back by the step that cannot go
+// back, else by what failed.
+func holdLine(s *engine.State) string {
+	f := s.Failure
+	if t := s.Steps[s.Hold.Step]; s.Hold.Back && t != nil {
+		f = t.Failure
+	}
+	if f == nil || strings.Contains(s.Hold.Reason, f.Summary) {
+		return s.Hold.Reason
+	}
+	return s.Hold.Reason + ": " + f.Summary
 }

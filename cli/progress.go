@@ -185,6 +185,9 @@ func runSentence(e ripcord.Entry) (string, bool) {
 	case ripcord.RunWatching:
 		return "watching", true
 	case ripcord.RunCommitted:
+		if e.LastGood == "" {
+			return "committed: nothing is released here any more", true
+		}
 		return "committed: this is last good now", true
 	case ripcord.RunEvidence:
 		if e.Reason == "" && len(e.Blobs) == 0 {

@@ -52,6 +52,9 @@ func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {
 	}
 	ctx, stop := c.onSignals(ctx, a, before.Plan.OnCancel)
 	defer stop()
+	if before.State == ripcord.StatePaused && !o.back {
+		c.aside("the run is paused and stays so: `%s` lets it go on", c.again("resume --run "+string(summary.Run)))
+	}
 	state, err := a.Recover(ctx, summary.Run, o.back, c.User, o.reason, c.progress(before.Plan))
 	if err != nil {
 		return c.interrupted(cmd, a, summary.Run, err)
