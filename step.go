@@ -207,6 +207,12 @@ type Explainer interface {
 	Explain(ctx context.Context) (string, error)
 }
 
+// Capturer is a step that knows which files the bundle must hold for it.
+type Capturer interface {
+	// Files returns paths relative to Scope.Directory.
+	Files() []string
+}
+
 // Evidencer is a step that can show evidence of a failure: logs, probes.
 type Evidencer interface {
 	Evidence(ctx context.Context) ([]Evidence, error)

@@ -48,7 +48,7 @@ func TestDriftDoesNotRefuseTheWayBack(t *testing.T) {
 			if err != nil || len(ways) != 1 || !ways[0].Unwind || ways[0].Why == "" {
 				t.Fatalf("ways back: %+v, %v", ways, err)
 			}
-			if _, err := a.Rollback(t.Context(), ways, Begin{Who: "ann"}, Listener{}); err != nil {
+			if _, err := a.Rollback(t.Context(), ways, Begin{Who: "ann"}, nil, Listener{}); err != nil {
 				t.Fatal(err)
 			}
 			if data, err := os.ReadFile(made); err != nil || string(data) != "old\n" {

@@ -68,6 +68,7 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 		}
 		p.Steps = append(p.Steps, s)
 	}
+	p.Warnings = append(p.Warnings, a.uncaptured(ctx, plan)...)
 	p.warn()
 	p.warnOfUndo()
 	if text := warnOfEnvironment(plan); text != "" {
@@ -83,6 +84,21 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 		return nil, err
 	}
 	return p, nil
+}
+
+// uncaptured warns of services of which nothing is kept: an older release's plan
+// would start whatever lies on disk by then.
+func (a *App) uncaptured(ctx context.Context, plan *ripcord.Plan) []string {
+	var warnings []string
+	for _, spec := range plan.Steps {
+		step, err := a.open(ctx, plan, spec)
+		if c, ok := step.(ripcord.Capturer); err != nil || spec.Kind != "deploy" || !ok || len(c.Files()) > 0 {
+			continue
+		}
+		warnings = append(warnings, "step "+string(spec.ID)+" keeps no file of its version: a later rollback to it starts what lies on disk by then. "+
+			"Name the version's files with `artifact`, and use them through ${release.directory}")
+	}
+	return warnings
 }
 
 // look asks the step itself: reading only.

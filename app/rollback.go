@@ -94,7 +94,7 @@ func (a *App) PlanRollback(ctx context.Context, application, environment, to str
 		if i+1 < len(releases) {
 			way.To = releases[i+1]
 		}
-		b, err := a.blocked(ctx, releases[i], i+1 == len(releases))
+		b, err := a.blocked(ctx, releases[i], i+1 == len(releases), i == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ type block struct {
 }
 
 // blocked says what stands against unwinding a committed release.
-func (a *App) blocked(ctx context.Context, r ripcord.Summary, first bool) (block, error) {
+func (a *App) blocked(ctx context.Context, r ripcord.Summary, first, look bool) (block, error) {
 	switch r.Purpose {
 	case ripcord.PurposeAdopt:
 		return block{why: "it was adopted, not released by Ripcord"}, nil
@@ -177,7 +177,7 @@ func (a *App) blocked(ctx context.Context, r ripcord.Summary, first bool) (block
 	}
 	for i := range state.Plan.Steps {
 		t := state.Steps[state.Plan.Steps[i].ID]
-		if !t.Started {
+		if !t.Started || !look {
 			continue
 		}
 		if why := a.unchanged(ctx, state, t); why != "" {
@@ -211,20 +211,27 @@ func (a *App) unchanged(ctx context.Context, state *engine.State, t *engine.Step
 }
 
 // Rollback takes committed releases back, along the given ways. It stops at the
-// first that does not reach its goal.
-func (a *App) Rollback(ctx context.Context, ways []WayBack, b Begin, l Listener) (*engine.State, error) {
-	var state *engine.State
-	for _, way := range ways {
-		plan, err := a.rollbackPlan(ctx, way)
+// first that does not reach its goal. After each it looks anew at what lay
+// beneath, and tells say, which may be nil, how it goes on.
+func (a *App) Rollback(ctx context.Context, ways []WayBack, b Begin, say func(WayBack), l Listener) (*engine.State, error) {
+	goal := ways[len(ways)-1].To
+	for {
+		plan, err := a.rollbackPlan(ctx, ways[0])
 		if err != nil {
+			return nil, err
+		}
+		state, err := a.Release(ctx, plan, b, l)
+		if err != nil || state.State != ripcord.StateSucceeded || len(ways) == 1 {
 			return state, err
 		}
-		state, err = a.Release(ctx, plan, b, l)
-		if err != nil || state.State != ripcord.StateSucceeded {
+		// What lay under the release that is gone can be looked at only now.
+		if ways, err = a.PlanRollback(ctx, plan.Application, plan.Environment, string(goal.Run)); err != nil {
 			return state, err
+		}
+		if say != nil {
+			say(ways[0])
 		}
 	}
-	return state, nil
 }
 
 // rollbackPlan makes the plan of a rollback run: the steps of the release that is

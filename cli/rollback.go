@@ -82,7 +82,8 @@ func (c *command) goBack(cmd *cobra.Command, a *app.App, ways []app.WayBack, o r
 	}
 	ctx, stop := c.onSignals(cmd.Context(), a, ripcord.CancelHold)
 	defer stop()
-	state, err := a.Rollback(ctx, ways, app.Begin{Who: c.User, Reason: o.reason}, c.progress(nil))
+	say := func(way app.WayBack) { c.aside("next: %s", way) }
+	state, err := a.Rollback(ctx, ways, app.Begin{Who: c.User, Reason: o.reason}, say, c.progress(nil))
 	if err != nil {
 		return c.interrupted(cmd, a, a.Newest(state), err)
 	}
