@@ -265,7 +265,15 @@ func TestCommandsDoNotInheritIgnoredSignals(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `trap "" HUP INT QUIT TERM; exec "$0" __executor "$1"`, r.self, string(text))
 	out, err := cmd.Output()
-	if want := "SigIgn:\t0000000000000000\n"; err != nil || string(out) != want {
-		t.Fatalf("%q %v, want %q", out, err, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ignored uint64
+	if _, err := fmt.Sscanf(string(out), "SigIgn: %x", &ignored); err != nil {
+		t.Fatalf("%q: %v", out, err)
+	}
+	// The upper ones are those of threads libraries: whoever runs the test may ignore them.
+	if standard := ignored & (1<<31 - 1); standard != 0 {
+		t.Fatalf("signals %#x are ignored", standard)
 	}
 }
