@@ -96,6 +96,25 @@ func (p *process) signal(t *testing.T, s syscall.Signal) {
 	if err := p.cmd.Process.Signal(s); err != nil {
 		t.Fatalf("signal: %v", err)
 	}
+	if s == syscall.SIGSTOP { // the signal is on its way: each thread stops when it sees it
+		eventually(t, "all threads stopped", p.stopped)
+	}
+}
+
+// stopped reports whether each thread of the process has stopped.
+func (p *process) stopped() bool {
+	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return false
+	}
+	for _, path := range states {
+		data, err := os.ReadFile(path)
+		_, rest, _ := strings.Cut(string(data), ") ")
+		if err == nil && !strings.HasPrefix(rest, "T") {
+			return false
+		}
+	}
+	return len(states) > 0
 }
 
 // kill ends the process at once and waits for it.
