@@ -196,7 +196,7 @@ func (d *doctor) journal(ctx context.Context, boot Boot) {
 		d.add(LevelBad, "journal", fix, "%v", err)
 		return
 	}
-	defer func() { _ = a.Close() }() //nolint:contextcheck // closing is not cancelled
+	defer func() { _ = a.Close() }()
 	d.runs(ctx, a)
 	d.living(ctx, a, boot)
 }

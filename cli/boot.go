@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -55,7 +56,7 @@ func (c *command) initBoot(cmd *cobra.Command) error {
 	unit := keeper.Unit("Ripcord keeper of "+a.StateDir(), user, argv)
 	switch {
 	case c.Root && hasSystemd():
-		return c.installUnit(cmd, path, unit)
+		return c.installUnit(cmd.Context(), path, unit)
 	case hasSystemd():
 		return c.bootAdvice(path, unit, "only root may install a unit", fmt.Sprintf("sudo tee %s && sudo systemctl enable --now %s", path, filepath.Base(path)))
 	}
@@ -74,12 +75,12 @@ func (c *command) bootAdvice(path, text, why, next string) error {
 
 // installUnit writes the unit and starts it. A keeper that runs already goes on
 // until its place is free.
-func (c *command) installUnit(cmd *cobra.Command, path, unit string) error {
+func (c *command) installUnit(ctx context.Context, path, unit string) error {
 	if err := os.WriteFile(path, []byte(unit), 0o644); err != nil { //nolint:gosec // units are for everybody to read
 		return ripcord.Errorf(ripcord.CodeInternal, "the unit %s cannot be written: %w", path, err)
 	}
 	for _, args := range [][]string{{"daemon-reload"}, {"enable", filepath.Base(path)}, {"restart", filepath.Base(path)}} {
-		out, err := exec.CommandContext(cmd.Context(), "systemctl", args...).CombinedOutput() //nolint:gosec // our own unit's name
+		out, err := exec.CommandContext(ctx, "systemctl", args...).CombinedOutput() //nolint:gosec // our own unit's name
 		if err != nil {
 			return ripcord.Errorf(ripcord.CodeInternal, "systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out))).
 				WithFix("the unit lies in %s; mend it, then: systemctl enable --now %s", path, filepath.Base(path))

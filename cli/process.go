@@ -64,7 +64,7 @@ type command struct {
 // Run executes one command line and returns its exit code.
 func Run(ctx context.Context, p *Process) int {
 	c := &command{Process: p, log: slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	root := c.root()
+	root := c.root() //nolint:contextcheck // each verb takes the context of its cobra command
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
