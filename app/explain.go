@@ -71,6 +71,7 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 	p.Warnings = append(p.Warnings, a.uncaptured(ctx, plan)...)
 	p.warn()
 	p.warnOfUndo()
+	p.Warnings = append(p.Warnings, warnOfArguments(plan)...)
 	if text := warnOfEnvironment(plan); text != "" {
 		p.Warnings = append(p.Warnings, text)
 	}
