@@ -46,10 +46,11 @@ test: ## Run all tests
 	tools/install-test-deps.sh
 	CGO_ENABLED=0 go test -p $(PARALLEL) -timeout 15m ./...
 
+# The detector lets each process sleep a second at its end, and tests start many.
 .PHONY: race
 race: ## Run all tests under the race detector
 	tools/install-test-deps.sh race
-	CGO_ENABLED=1 go test -race -p $(PARALLEL) -timeout 25m ./...
+	GORACE=atexit_sleep_ms=0 CGO_ENABLED=1 go test -race -p $(PARALLEL) -timeout 25m ./...
 
 .PHONY: lint
 lint: $(LINT) ## Check style, layers and formatting

@@ -14,9 +14,6 @@ import (
 // errDied is what everything says to a step whose executor is dead.
 var errDied = errors.New("the executor has died")
 
-// moments is how many touches of the outside an Apply is interrupted at.
-const moments = 6
-
 // manner is how an Apply is interrupted at a touch.
 type manner int
 
@@ -111,19 +108,20 @@ type touchedCommands struct {
 	by *interrupter
 }
 
-func (c touchedCommands) Run(ctx context.Context, command ripcord.Command) (exit ripcord.Exit, err error) {
+func (c touchedCommands) Run(ctx context.Context, command ripcord.Command) (ripcord.Exit, error) {
 	command.Output = nil // a dead executor hears nothing; what is heard is not tested here
 	var mu sync.Mutex
-	err = c.by.touch(ctx, func(ctx context.Context) error {
-		got, err := c.Commands.Run(ctx, command)
+	var heard ripcord.Exit // an orphan may still write it when we have returned
+	err := c.by.touch(ctx, func(ctx context.Context) error {
+		exit, err := c.Commands.Run(ctx, command)
 		mu.Lock()
 		defer mu.Unlock()
-		exit = got
+		heard = exit
 		return err
 	})
 	mu.Lock()
 	defer mu.Unlock()
-	return exit, err
+	return heard, err
 }
 
 type touchedSupervisor struct {

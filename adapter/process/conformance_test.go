@@ -140,7 +140,7 @@ func fixture(settings string, old bool, supervisor func(t *testing.T) ripcord.Su
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":1`, 1)
+	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":3`, 1)
 	for name, old := range map[string]bool{"first release": false, "beside the old one": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

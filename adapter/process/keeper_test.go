@@ -47,6 +47,6 @@ func kept(t *testing.T) ripcord.Supervisor {
 // The same suite with the supervisor of real life, which restarts instances.
 func TestConformanceKept(t *testing.T) {
 	t.Parallel()
-	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":1`, 1)
+	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":3`, 1)
 	adaptertest.Run(t, adaptertest.Config{New: fixture(short, true, kept)})
 }
