@@ -54,6 +54,15 @@
 //     the two sets (blue, green) that exist side by side during a release.
 //   - proxy, route, side: the built-in balancer, what it sends where, and one of
 //     the two colours as the proxy sees it.
+//   - balancer: what sends users' requests to instances: the proxy, HAProxy, nginx.
+//   - canary, stage, share: a release that gets users bit by bit; one step of it;
+//     the percentage of requests that the new side gets.
+//   - metric, source, arm: something that is measured of both versions, the
+//     system that knows it, and one version's part of it.
+//   - analysis: judging from metrics, while users are on both versions, whether
+//     the new one is worse.
+//   - machine: a computer that steps have effects on, this one or one over SSH.
+//   - batch: the machines that a rolling release changes at a time.
 //   - drain: to let requests in flight end before their instance stops.
 //   - state directory: where the journal, blobs and instances of one
 //     installation live.

@@ -123,6 +123,10 @@ type StepSpec struct {
 	Adapter string `json:"adapter"`
 	// Needs lists the steps that come before this one.
 	Needs []StepID `json:"needs,omitempty"`
+	// Until makes the step stand beside others: it takes up no place of
+	// Plan.Parallel, Attempt.Enough tells it when these have all passed, and a
+	// watch step among them does not wait for it.
+	Until []StepID `json:"until,omitempty"`
 	// Timeout limits one attempt; 0 is no limit.
 	Timeout Duration `json:"timeout,omitempty"`
 	Retry   Retry    `json:"retry"`
@@ -170,7 +174,7 @@ func (p *Plan) Validate() error {
 		seen[id] = true
 	}
 	for i := range p.Steps {
-		for _, need := range p.Steps[i].Needs {
+		for _, need := range p.Steps[i].after() {
 			if !seen[need] {
 				return Errorf(CodePlan, "step %q needs %q, which is not a step", p.Steps[i].ID, need)
 			}
@@ -180,6 +184,14 @@ func (p *Plan) Validate() error {
 		return Errorf(CodePlan, "steps need one another in a circle: %v", cycle)
 	}
 	return nil
+}
+
+// after lists the steps without which this one cannot end.
+func (s *StepSpec) after() []StepID {
+	if len(s.Until) == 0 {
+		return s.Needs
+	}
+	return slices.Concat(s.Needs, s.Until)
 }
 
 // cycle returns the steps of one circle of needs, or nil.
@@ -197,7 +209,7 @@ func (p *Plan) cycle() []StepID {
 		}
 		mark[id] = visiting
 		path = append(path, id)
-		for _, need := range p.Step(id).Needs {
+		for _, need := range p.Step(id).after() {
 			if found := visit(need); found != nil {
 				return found
 			}

@@ -65,6 +65,9 @@ type Attempt struct {
 	Record func(ctx context.Context, data any) error
 	// Output takes lines for the step's log. Known secrets are removed from it.
 	Output io.Writer
+	// Enough is closed when the steps that this one stands beside have passed:
+	// Apply then ends by itself. It is nil where StepSpec.Until is empty.
+	Enough <-chan struct{}
 }
 
 // Adapter opens steps on one kind of system.
@@ -98,6 +101,7 @@ type Scope struct {
 	Commands   Commands
 	Blobs      Blobs
 	Supervisor Supervisor
+	Machines   Machines
 	Now        func() time.Time
 }
 
