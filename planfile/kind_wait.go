@@ -54,7 +54,7 @@ type watchSettings struct {
 	Checks   []*probeSettings `json:"checks,omitempty"`
 	Targets  string           `json:"targets,omitempty"`
 	Path     string           `json:"path,omitempty"`
-	// Instances is the prefix of the instances that may not crash.
+	// Instances are the prefixes, with commas, of the instances that may not crash.
 	Instances string      `json:"instances,omitempty"`
 	Proxy     *watchProxy `json:"proxy,omitempty"`
 }
@@ -123,23 +123,17 @@ func (d *decoder) deployed() (steps []*step, leftOut bool) {
 	return steps, leftOut
 }
 
-// watchInstances makes the watch notice crashes: of the new instances where one
-// service is deployed, of all of the application's where several are. It reports
-// whether deploy steps are left out.
+// watchInstances makes the watch notice crashes of the new instances of each
+// service that is deployed. It reports whether deploy steps are left out.
 func (d *decoder) watchInstances(s *step, set *watchSettings) (leftOut bool) {
 	deploys, leftOut := d.deployed()
 	prefix := d.application + "/" + d.environment + "/"
-	switch len(deploys) {
-	case 0:
-		return leftOut
-	case 1:
-		set.Instances = prefix + deploys[0].service + "/" + deploys[0].output("colour") + "/"
-	default:
-		set.Instances = prefix
-	}
+	prefixes := make([]string, 0, len(deploys))
 	for _, deploy := range deploys {
+		prefixes = append(prefixes, prefix+deploy.service+"/"+deploy.output("colour")+"/")
 		s.implied = append(s.implied, deploy.name)
 	}
+	set.Instances = strings.Join(prefixes, ",")
 	return leftOut
 }
 

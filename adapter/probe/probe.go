@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -64,11 +63,7 @@ func (s *Step) Undo(ctx context.Context, _ ripcord.Attempt) error { return ctx.E
 
 // Explain implements ripcord.Explainer.
 func (s *Step) Explain(context.Context) (string, error) {
-	what := s.set.HTTP + s.set.TCP + strings.Join(s.set.Command, " ")
-	if s.set.Targets != "" {
-		what = strings.TrimSpace("each of " + s.set.Targets + " " + s.set.Path)
-	}
-	return fmt.Sprintf("asks %s until it is well %d times in a row; it changes nothing", what, s.set.Successes), nil
+	return fmt.Sprintf("goes on when %s, %s; asks every %s and changes nothing", s.set.Describe(), health.Times(s.set.Successes), s.set.Interval), nil
 }
 
 // Apply implements ripcord.Step.
@@ -141,7 +136,7 @@ func (s *Step) verdict(ctx context.Context, a ripcord.Attempt, questions []healt
 		name := questions[i].Name
 		if r.well {
 			if a.Output != nil {
-				if _, err := fmt.Fprintf(a.Output, "%s is well, %d times in a row\n", name, s.set.Successes); err != nil {
+				if _, err := fmt.Fprintf(a.Output, "%s is well, %s\n", name, health.Times(s.set.Successes)); err != nil {
 					return fmt.Errorf("check: log: %w", err)
 				}
 			}
@@ -177,10 +172,17 @@ func (s *Step) trouble(r result) string {
 	case r.asked == 0:
 		return "no answer before the time was over"
 	case r.last == nil:
-		return fmt.Sprintf("well %d times, but %d are needed; there was not time for more", r.row, s.set.Successes)
+		return fmt.Sprintf("well %s, but %d times in a row are needed; there was not time for more", health.Times(r.row), s.set.Successes)
 	case r.row > 0:
-		return fmt.Sprintf("not steady: well %d times in a row of %d needed, before that %s", r.row, s.set.Successes, r.last.Text)
+		return fmt.Sprintf("not steady: well %s, %d times in a row are needed; before that %s", health.Times(r.row), s.set.Successes, r.last.Text)
 	default:
-		return fmt.Sprintf("%s (asked %d times)", r.last.Text, r.asked)
+		return fmt.Sprintf("%s (asked %s)", r.last.Text, times(r.asked))
 	}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

@@ -45,7 +45,7 @@ func (w *watcher) list(ctx context.Context) ([]ripcord.InstanceStatus, error) {
 		return nil, nil
 	}
 	if w.step.set.Instances != "" {
-		return scope.Supervisor.List(ctx, w.step.set.Instances)
+		return w.below(ctx, w.step.set.prefixes())
 	}
 	targets := w.step.set.addresses()
 	if len(targets) == 0 {
@@ -53,6 +53,20 @@ func (w *watcher) list(ctx context.Context) ([]ripcord.InstanceStatus, error) {
 	}
 	all, err := scope.Supervisor.List(ctx, scope.Application+"/"+scope.Environment+"/")
 	return slices.DeleteFunc(all, func(i ripcord.InstanceStatus) bool { return !targets[i.Labels[labelAddress]] }), err
+}
+
+// below lists the instances whose ids begin with a prefix. That a prefix has
+// none is for the caller to judge.
+func (w *watcher) below(ctx context.Context, prefixes []string) ([]ripcord.InstanceStatus, error) {
+	var all []ripcord.InstanceStatus
+	for _, prefix := range prefixes {
+		some, err := w.step.scope.Supervisor.List(ctx, prefix)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 func (w *watcher) lookAt(ctx context.Context, began map[string]int) *finding {
@@ -75,7 +89,7 @@ func (w *watcher) lookAt(ctx context.Context, began map[string]int) *finding {
 		return &finding{text: named(slices.Min(slices.Collect(maps.Keys(missing)))) + " is no longer supervised"}
 	}
 	if len(all) == 0 {
-		return &finding{text: "there is no instance of " + w.step.set.Instances}
+		return &finding{text: "there is no instance to watch"}
 	}
 	return nil
 }
@@ -120,11 +134,13 @@ func lastWords(lines []string) string {
 	return last
 }
 
-// named is an instance for people: "web instance 1".
+// named is an instance for people: "web green instance 1". Its colour tells the
+// new instances of a service from the old ones.
 func named(id string) string {
 	parts := strings.Split(id, "/")
 	if len(parts) < 3 {
 		return id
 	}
-	return parts[len(parts)-3] + " instance " + parts[len(parts)-1]
+	last := len(parts) - 1
+	return fmt.Sprintf("%s %s instance %s", parts[last-2], parts[last-1], parts[last])
 }

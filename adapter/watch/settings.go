@@ -21,8 +21,8 @@ type settings struct {
 	Targets string `json:"targets"`
 	Path    string `json:"path"`
 	Proxy   *proxy `json:"proxy"`
-	// Instances is the prefix of the supervised instances that may not crash;
-	// empty is those that listen at a target.
+	// Instances are the prefixes, with commas, of the supervised instances that
+	// may not crash; empty is those that listen at a target.
 	Instances string `json:"instances"`
 }
 
@@ -81,6 +81,17 @@ func parse(data []byte) (settings, error) {
 		}
 	}
 	return s, s.completeProxy()
+}
+
+// prefixes lists the beginnings of the ids of the instances that may not crash.
+func (s *settings) prefixes() []string {
+	var all []string
+	for prefix := range strings.SplitSeq(s.Instances, ",") {
+		if prefix = strings.TrimSpace(prefix); prefix != "" {
+			all = append(all, prefix)
+		}
+	}
+	return all
 }
 
 // addresses are the targets of all checks.

@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,20 +67,45 @@ func (s *Step) Undo(ctx context.Context, _ ripcord.Attempt) error { return ctx.E
 
 // Explain implements ripcord.Explainer.
 func (s *Step) Explain(context.Context) (string, error) {
-	var what []string
-	if n := len(s.set.Checks); n > 0 {
-		what = append(what, fmt.Sprintf("%d checks every %s", n, s.set.Interval))
+	what := make([]string, 0, len(s.set.Checks)+2)
+	for _, check := range s.set.Checks {
+		what = append(what, check.Describe())
 	}
-	if s.set.Proxy != nil {
-		what = append(what, fmt.Sprintf("that at most %g of the requests fail", *s.set.Proxy.MaxErrorRatio))
+	if p := s.set.Proxy; p != nil {
+		what = append(what, fmt.Sprintf("at most %s of the requests to the new version fail (judged from %d requests on)", percent(*p.MaxErrorRatio), *p.MinRequests))
 	}
 	if s.set.Instances != "" {
-		what = append(what, "that no instance of "+s.set.Instances+" crashes")
+		what = append(what, "no "+watched(s.set.prefixes())+" crashes")
 	}
 	if len(what) == 0 {
 		return fmt.Sprintf("waits %s, so that a person can still go back; nothing is watched, because no check is given", s.set.For), nil
 	}
-	return fmt.Sprintf("watches for %s: %s", s.set.For, strings.Join(what, ", ")), nil
+	return fmt.Sprintf("watches for %s, every %s, that %s; %s", s.set.For, s.set.Interval, health.List(what), fails(s.set.Failures)), nil
+}
+
+func fails(looks int) string {
+	if looks == 1 {
+		return "one bad look fails the release"
+	}
+	return fmt.Sprintf("%d bad looks in a row fail the release", looks)
+}
+
+// percent writes a share for people.
+func percent(share float64) string {
+	return strconv.FormatFloat(math.Round(share*1e6)/1e4, 'f', -1, 64) + " %"
+}
+
+// watched names the instances below the prefixes.
+func watched(prefixes []string) string {
+	var services []string
+	for _, prefix := range prefixes {
+		parts := strings.Split(prefix, "/")
+		if len(parts) < 4 || parts[2] == "" {
+			return "instance of this application"
+		}
+		services = append(services, parts[2])
+	}
+	return "new instance of " + strings.Join(services, " or ")
 }
 
 // Apply implements ripcord.Step.

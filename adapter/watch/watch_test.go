@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,10 +122,10 @@ type supervisor struct {
 	all []ripcord.InstanceStatus
 }
 
-func (s *supervisor) List(context.Context, string) ([]ripcord.InstanceStatus, error) {
+func (s *supervisor) List(_ context.Context, prefix string) ([]ripcord.InstanceStatus, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]ripcord.InstanceStatus(nil), s.all...), nil
+	return slices.DeleteFunc(slices.Clone(s.all), func(i ripcord.InstanceStatus) bool { return !strings.HasPrefix(i.ID, prefix) }), nil
 }
 
 func (s *supervisor) Tail(context.Context, string, int) ([]string, error) {
@@ -154,15 +155,15 @@ func TestCrashedInstance(t *testing.T) {
 	}{
 		{"restarted", func(all []ripcord.InstanceStatus) {
 			all[0].Restarts, all[0].LastExit = 5, &ripcord.Exit{Code: 2}
-		}, "web instance 1 crashed (exit status 2) 41 s into the watch: panic: out of stock"},
+		}, "web green instance 1 crashed (exit status 2) 41 s into the watch: panic: out of stock"},
 		{"not yet restarted", func(all []ripcord.InstanceStatus) {
 			all[1].Running, all[1].LastExit = false, &ripcord.Exit{Signal: "killed", Tail: []string{"last words"}}
-		}, "web instance 2 crashed (signal killed) 41 s into the watch: last words"},
+		}, "web green instance 2 crashed (signal killed) 41 s into the watch: last words"},
 		{"panicked", func(all []ripcord.InstanceStatus) {
 			all[1].Running, all[1].LastExit = false, &ripcord.Exit{Code: 2, Tail: []string{"open", "panic: out of stock", "", "goroutine 7 [running]:", "\tshop/main.go:64 +0x186"}}
-		}, "web instance 2 crashed (exit status 2) 41 s into the watch: panic: out of stock"},
-		{"not started", func(all []ripcord.InstanceStatus) { all[1].Running = false }, "web instance 2 does not run"},
-		{"gone", func(all []ripcord.InstanceStatus) { all[1].ID = "other/x/y/z/1" }, "web instance 2 is no longer supervised"},
+		}, "web green instance 2 crashed (exit status 2) 41 s into the watch: panic: out of stock"},
+		{"not started", func(all []ripcord.InstanceStatus) { all[1].Running = false }, "web green instance 2 does not run"},
+		{"gone", func(all []ripcord.InstanceStatus) { all[1].ID = "other/x/y/z/1" }, "web green instance 2 is no longer supervised"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -193,7 +194,7 @@ func TestTargetsAreInstances(t *testing.T) {
 	set := map[string]any{"for": 0.3, "interval": 0.02, "targets": l.Listener.Addr().String(), "path": "/healthz"}
 	s.set(func(all []ripcord.InstanceStatus) { all[1].Running, all[1].LastExit = false, &ripcord.Exit{Code: 1} })
 	j := adaptertest.NewJournal("k", ripcord.Observation{})
-	if err := open(t, ripcord.Scope{Supervisor: s}, set).Apply(t.Context(), j.Attempt(1)); err != nil {
+	if err := open(t, ripcord.Scope{Application: "shop", Environment: "test", Supervisor: s}, set).Apply(t.Context(), j.Attempt(1)); err != nil {
 		t.Fatal(err)
 	}
 	set["for"] = 60
@@ -201,7 +202,7 @@ func TestTargetsAreInstances(t *testing.T) {
 		s.set(func(all []ripcord.InstanceStatus) { all[0].Restarts++ })
 	})
 	j = adaptertest.NewJournal("k", ripcord.Observation{})
-	wantFailure(t, open(t, ripcord.Scope{Supervisor: s}, set).Apply(t.Context(), j.Attempt(1)), "web instance 1 crashed")
+	wantFailure(t, open(t, ripcord.Scope{Application: "shop", Environment: "test", Supervisor: s}, set).Apply(t.Context(), j.Attempt(1)), "web green instance 1 crashed")
 }
 
 // TestGoesOn kills a watch twice: it goes on with what is left, and an instance
@@ -240,7 +241,7 @@ func TestGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.set(func(all []ripcord.InstanceStatus) { all[0].Restarts++ })
-		wantFailure(t, open(t, ripcord.Scope{Supervisor: s}, set).Apply(t.Context(), j.Attempt(2)), "web instance 1 crashed")
+		wantFailure(t, open(t, ripcord.Scope{Supervisor: s}, set).Apply(t.Context(), j.Attempt(2)), "web green instance 1 crashed")
 		// A person asked for another watch: it is a whole one.
 		started := time.Now()
 		if err := open(t, ripcord.Scope{Supervisor: s}, set).Apply(t.Context(), j.Attempt(3)); err != nil {
@@ -256,7 +257,7 @@ func TestRecordsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		j := adaptertest.NewJournal("k", ripcord.Observation{})
-		step := open(t, ripcord.Scope{Supervisor: running()}, map[string]any{"for": 30, "instances": "x"})
+		step := open(t, ripcord.Scope{Supervisor: running()}, map[string]any{"for": 30, "instances": "shop/"})
 		go func() {
 			synctest.Wait()
 			if len(j.Progress()) == 0 {
@@ -391,4 +392,64 @@ func FuzzSettings(f *testing.F) {
 			t.Fatalf("%q: %v", text, err)
 		}
 	})
+}
+
+// TestSeveralServices: each service's new instances are watched and named by
+// service and colour; the old colour may end without harm.
+func TestSeveralServices(t *testing.T) {
+	t.Parallel()
+	all := func() *supervisor {
+		s := running()
+		s.all = append(s.all,
+			ripcord.InstanceStatus{ID: "shop/test/web/blue/1", Running: true},
+			ripcord.InstanceStatus{ID: "shop/test/api/blue/1", Running: true},
+			ripcord.InstanceStatus{ID: "shop/test/api/green/1", Running: true})
+		return s
+	}
+	for crashing, want := range map[string]string{
+		"shop/test/web/blue/1": "", "shop/test/api/green/1": "", "shop/test/api/blue/1": "api blue instance 1 crashed (exit status 3)",
+		"shop/test/web/green/2": "web green instance 2 crashed (exit status 3)",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := all()
+			time.AfterFunc(3*time.Second, func() {
+				s.set(func(all []ripcord.InstanceStatus) {
+					for i := range all {
+						if all[i].ID == crashing {
+							all[i].Running, all[i].LastExit = false, &ripcord.Exit{Code: 3}
+						}
+					}
+				})
+			})
+			j := adaptertest.NewJournal("k", ripcord.Observation{})
+			step := open(t, ripcord.Scope{Supervisor: s}, map[string]any{"for": 10, "instances": "shop/test/web/green/,shop/test/api/blue/"})
+			err := step.Apply(t.Context(), j.Attempt(1))
+			if want == "" && err != nil {
+				t.Errorf("%s of the old version fails the watch: %v", crashing, err)
+			}
+			if want != "" {
+				wantFailure(t, err, want)
+			}
+		})
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	step := open(t, ripcord.Scope{}, map[string]any{
+		"for": 5, "interval": 0.05, "failures": 1, "targets": "${steps.deploy-web.outputs.addresses},${steps.deploy-api.outputs.addresses}", "path": "/healthz",
+		"checks":    []any{map[string]any{"command": []string{"sh", "-c", "test -e x"}}},
+		"instances": "w/default/web/${steps.deploy-web.outputs.colour}/,w/default/api/${steps.deploy-api.outputs.colour}/",
+		"proxy":     map[string]any{"directory": "x"},
+	})
+	explainer, ok := step.(ripcord.Explainer)
+	if !ok {
+		t.Fatal("it does not explain itself")
+	}
+	want := "watches for 5s, every 50ms, that `test -e x` exits with 0, the new instances (deploy-web, deploy-api) answer /healthz, " +
+		"at most 5 % of the requests to the new version fail (judged from 20 requests on) and no new instance of web or api crashes; " +
+		"one bad look fails the release"
+	if got, err := explainer.Explain(t.Context()); err != nil || got != want {
+		t.Errorf("got %q (%v), want %q", got, err, want)
+	}
 }

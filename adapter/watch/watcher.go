@@ -173,7 +173,7 @@ func (w *watcher) take(r seen) error {
 	}
 	f := &ripcord.Failure{Class: ripcord.FailedHealth, Summary: r.bad.text, Lines: r.bad.lines, Final: true}
 	if !r.bad.final {
-		f.Summary = fmt.Sprintf("%s: %s, %d times in a row, %s into the watch", l.name, r.bad.text, l.streak, w.watched())
+		f.Summary = fmt.Sprintf("%s: %s, %s, %s into the watch", l.name, r.bad.text, health.Times(l.streak), w.watched())
 	}
 	return f
 }
