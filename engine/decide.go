@@ -28,6 +28,8 @@ const (
 	OpSettle Op = "settle"
 	// OpObserve makes a Check of an ended effect and appends StepSettled.
 	OpObserve Op = "observe"
+	// OpEnough tells the step's Apply that all steps it stands beside have passed.
+	OpEnough Op = "enough"
 	// OpCancel stops the step's effect that this executor has in progress.
 	OpCancel Op = "cancel"
 	// OpUndo appends StepUndoIntent, undoes, checks, appends StepUndone or

@@ -24,13 +24,18 @@ func (d *decision) forward() {
 			continue
 		}
 		open = true
+		if d.enough(t) {
+			d.add(Command{Op: OpEnough, Step: t.Spec.ID})
+			continue
+		}
 		if !d.ready(t) || t.Effect != NoEffect && !t.Interrupted {
 			continue
 		}
-		if t.Effect == NoEffect && busy >= max(d.Plan.Parallel, 1) {
+		beside := len(t.Spec.Until) > 0
+		if t.Effect == NoEffect && !beside && busy >= max(d.Plan.Parallel, 1) {
 			continue
 		}
-		if d.advance(t) && t.Effect == NoEffect {
+		if d.advance(t) && t.Effect == NoEffect && !beside {
 			busy++
 		}
 		if d.recording() {
@@ -42,11 +47,20 @@ func (d *decision) forward() {
 	}
 }
 
+// enough reports whether the step stands beside others that have all passed, so
+// that its effect, which this executor has in progress, is to end.
+func (d *decision) enough(t *Step) bool {
+	if len(t.Spec.Until) == 0 || t.Effect != Applying || t.Interrupted {
+		return false
+	}
+	return !slices.ContainsFunc(t.Spec.Until, func(id ripcord.StepID) bool { return !d.Steps[id].passed() })
+}
+
 // busy counts the places that are taken up, by orphans as well.
 func (d *decision) busy() int {
 	busy := 0
 	for _, t := range d.steps() {
-		if t.Effect != NoEffect {
+		if t.Effect != NoEffect && len(t.Spec.Until) == 0 {
 			busy++
 		}
 	}
@@ -93,7 +107,7 @@ func (d *decision) ready(t *Step) bool {
 	}
 	if t.Spec.Traits.Watches {
 		for _, other := range d.steps() {
-			if other != t && !other.passed() {
+			if other != t && !other.passed() && !slices.Contains(other.Spec.Until, t.Spec.ID) {
 				return false
 			}
 		}

@@ -52,6 +52,66 @@ func TestWatchIsLast(t *testing.T) {
 	s.wants("observe w")
 }
 
+// TestBeside: a step that stands beside others takes up no place, runs through
+// the watch, and is told when they have passed.
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	beside := func(s *ripcord.StepSpec) { s.Needs, s.Until = []ripcord.StepID{"a"}, []ripcord.StepID{"b", "w"} }
+	watches := traits(func(t *ripcord.Traits) { t.Watches, t.Reversal.Way = true, ripcord.WayNothing })
+	story := func(t *testing.T) *story {
+		t.Helper()
+		s := begun(t, step("a"), step("g", beside), step("b", needs("a")), step("w", watches, needs("b")))
+		s.plan.Parallel = 1
+		s.apply("a")
+		s.wants("check g", "check b")
+		s.tell(checked("g"), intent("g", 1), checked("b"), intent("b", 1))
+		s.wants()
+		return s
+	}
+	t.Run("passes", func(t *testing.T) {
+		t.Parallel()
+		s := story(t)
+		s.tell(applied("b"))
+		s.wants("check w")
+		s.tell(checked("w"))
+		s.wants("apply w 1")
+		s.runs(ripcord.StateWatching)
+		s.tell(intent("w", 1))
+		s.wants()
+		s.tell(applied("w"))
+		s.wants("enough g")
+		s.tell(applied("g"))
+		s.wants("succeeded")
+	})
+	t.Run("fails", func(t *testing.T) {
+		t.Parallel()
+		s := story(t)
+		s.tell(failed("g"))
+		s.wants("cancel b")
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		t.Parallel()
+		s := story(t)
+		s.tell(applied("b"), checked("w"), intent("w", 1), applied("w"), ripcord.Entry{Kind: ripcord.RunAttached})
+		s.wants("settle g 1")
+		s.tell(ripcord.Entry{Kind: ripcord.StepSettled, Step: "g", Seen: sighting(ripcord.Absent, "")})
+		s.wants("apply g 2")
+		s.tell(intent("g", 2))
+		s.wants("enough g")
+	})
+}
+
+// TestBesideCircle: what stands beside a step cannot be needed by it.
+func TestBesideCircle(t *testing.T) {
+	t.Parallel()
+	p := &ripcord.Plan{Application: "shop", Environment: "test", Steps: []ripcord.StepSpec{
+		step("g", func(s *ripcord.StepSpec) { s.Until = []ripcord.StepID{"a"} }), step("a", needs("g")),
+	}}
+	if err := p.Validate(); err == nil {
+		t.Error("a step ends with one that waits for it")
+	}
+}
+
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	retry := ripcord.Retry{Attempts: 4, Backoff: ripcord.Duration(time.Second), MaxBackoff: ripcord.Duration(3 * time.Second)}
