@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
@@ -25,25 +26,39 @@ func (s *Step) Traits() ripcord.Traits {
 }
 
 // Outputs are the addresses of this run's instances, separated by commas, and
-// their colour.
+// their colour; old_addresses, old_colour and old_version are those of the
+// instances that were there before, and empty where there were none.
 func (s *Step) Outputs(ctx context.Context, a ripcord.Attempt) (map[string]ripcord.Output, error) {
 	p, ok, err := recorded(a.Progress)
 	if err != nil {
 		return nil, err
 	}
-	list, colour := addresses(p), p.Colour
-	if !ok { // found, not started by this attempt
-		all, err := s.list(ctx)
-		if err != nil {
-			return nil, err
-		}
-		var found []string
-		for _, i := range s.own(all) {
-			found, colour = append(found, i.Labels[labelAddress]), i.Labels[labelColour]
-		}
-		list = strings.Join(found, ",")
+	all, err := s.list(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return map[string]ripcord.Output{"addresses": {Value: list}, "colour": {Value: colour}}, nil
+	own := s.own(all)
+	found, colour, _ := told(own)
+	if ok { // else found, not started by this attempt
+		found, colour = addresses(p), p.Colour
+	}
+	old, oldColour, oldVersion := told(slices.DeleteFunc(all, func(i ripcord.InstanceStatus) bool {
+		return i.Labels[labelColour] == colour
+	}))
+	return map[string]ripcord.Output{
+		"addresses": {Value: found}, "colour": {Value: colour},
+		"old_addresses": {Value: old}, "old_colour": {Value: oldColour}, "old_version": {Value: oldVersion},
+	}, nil
+}
+
+// told is what later steps are told of a set of instances.
+func told(instances []ripcord.InstanceStatus) (addresses, colour, version string) {
+	words := make([]string, len(instances))
+	for i := range instances {
+		words[i] = instances[i].Labels[labelAddress]
+		colour, version = instances[i].Labels[labelColour], instances[i].Labels[labelVersion]
+	}
+	return strings.Join(words, ","), colour, version
 }
 
 func addresses(p place) string {

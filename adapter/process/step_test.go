@@ -50,6 +50,7 @@ func listen(t *testing.T, address string) net.Listener {
 func TestReleasesTakeTurns(t *testing.T) {
 	t.Parallel()
 	scope := newScope(t)
+	var before map[string]ripcord.Output
 	for i, want := range []string{"blue", "green", "blue"} {
 		scope.Run, scope.Version = ripcord.RunID("run-"+strconv.Itoa(i)), "v"+strconv.Itoa(i)
 		step := open(t, scope, settings)
@@ -60,6 +61,12 @@ func TestReleasesTakeTurns(t *testing.T) {
 		if outputs["colour"].Value != want {
 			t.Errorf("release %d is %s, want %s", i, outputs["colour"].Value, want)
 		}
+		for _, key := range []string{"addresses", "colour"} {
+			if diff := cmp.Diff(before[key], outputs["old_"+key]); diff != "" {
+				t.Errorf("release %d: old %s (-want +got):\n%s", i, key, diff)
+			}
+		}
+		before = outputs
 		for n, address := range strings.Split(outputs["addresses"].Value, ",") {
 			if got, want := get(t, "http://"+address+"/version"), scope.Version+" "+strconv.Itoa(n+1); got != want {
 				t.Errorf("%s answers %q, want %q", address, got, want)
