@@ -36,7 +36,13 @@ func concerned(entries []ripcord.Entry, id ripcord.StepID) bool {
 	return false
 }
 
-// ofStep reports whether entries of this kind change their own step alone.
+// ofStep reports whether entries of this kind change no step but their own.
 func ofStep(k ripcord.EntryKind) bool {
-	return k == ripcord.StepChecked || k == ripcord.StepIntent || k == ripcord.StepApplied
+	switch k {
+	case ripcord.StepChecked, ripcord.StepIntent, ripcord.StepApplied,
+		ripcord.RunBundled, ripcord.RunStarted, ripcord.RunCommitted, ripcord.RunSucceeded:
+		return true
+	default:
+		return false
+	}
 }

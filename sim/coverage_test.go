@@ -15,7 +15,7 @@ func covers(t *testing.T, total sim.Coverage) {
 		"crash before run.", "crash after run.", "crash blob", "crash while going back", "crash while held", "crash after commit",
 		"attached again", "orphan ended alone", "fenced off", "stale effect refused", "stalled", "journal failed", "blob failed",
 		"bundle failed", "left on hold", "blocked", "changed by others", "hung until aborted", "rollback run", "verified",
-		"request refused", "ended succeeded", "ended rolled_back", "ended closed",
+		"request refused", "went on with the next step", "ended succeeded", "ended rolled_back", "ended closed",
 	}
 	for _, verb := range []ripcord.Verb{
 		ripcord.VerbAbort, ripcord.VerbRollback, ripcord.VerbClose, ripcord.VerbHold, ripcord.VerbPause, ripcord.VerbResume,

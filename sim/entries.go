@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/ripcord-dev/ripcord"
 )
 
@@ -17,13 +19,19 @@ func (j *judge) entry(p *process, e *ripcord.Entry) {
 		j.stepEntry(p, b, e)
 	}
 	j.runEntry(e)
-	if good := j.good(); good != j.lastGood {
-		if e.Kind != ripcord.RunCommitted {
-			j.violate("last good", "%s changed last good from %q to %q", e.Kind, j.lastGood, good)
-		}
-		j.lastGood = good
-	}
 	j.sim.coverage.count(string(e.Kind))
+}
+
+// appended judges what one append has changed beside the entries themselves.
+func (j *judge) appended(entries []ripcord.Entry) {
+	good := j.good()
+	if good == j.lastGood {
+		return
+	}
+	if !slices.ContainsFunc(entries, func(e ripcord.Entry) bool { return e.Kind == ripcord.RunCommitted }) {
+		j.violate("last good", "%s changed last good from %q to %q", entries[0].Kind, j.lastGood, good)
+	}
+	j.lastGood = good
 }
 
 func (j *judge) stepEntry(p *process, b *book, e *ripcord.Entry) {

@@ -40,7 +40,7 @@ func (s *simulation) start(lease ripcord.Lease) {
 	s.processes = append(s.processes, p)
 	x := local.New(local.Options{
 		Journal: p, Runtime: p, Adapters: map[string]ripcord.Adapter{fake.Kind: &adapter{p: p, inner: fake.New(s.world)}},
-		Scope: ripcord.Scope{StateDir: "/state", Blobs: processBlobs{p}}, StateID: s.store.StateID(), Lease: lease, TTL: leaseLasts,
+		Scope: ripcord.Scope{StateDir: "/state", Blobs: processBlobs{p}}, StateID: s.stamp, Lease: lease, TTL: leaseLasts,
 		Decide: s.mutant.decide(), Bundle: p.bundle, LeaveOnHold: s.scenario.leaves,
 	})
 	s.spawn(p, "loop", func() {
@@ -124,6 +124,10 @@ func (p *process) Append(ctx context.Context, entries ...ripcord.Entry) error {
 	for i := range entries {
 		s.tracef("%d: %s", p.lease.Fence, describe(&entries[i]))
 		s.judge.entry(p, &entries[i]) //nolint:contextcheck // the judge looks, whatever became of the executor
+	}
+	s.judge.appended(entries) //nolint:contextcheck // as above
+	if last := entries[len(entries)-1].Kind; last == ripcord.StepIntent && entries[0].Kind != ripcord.StepChecked && len(entries) > 1 {
+		s.coverage.count("went on with the next step")
 	}
 	if lost {
 		return errJournal

@@ -28,42 +28,55 @@ func (a *appends) Append(ctx context.Context, entries ...ripcord.Entry) error {
 	return a.Store.Append(ctx, entries...)
 }
 
-// Before-image and intent share a flush where nothing happens between them, so
-// does the commit with the end; results and intents never do.
+// Entries share a flush where nothing happens between them. A result never waits
+// for a Check, a question or a preparation; an intent is always the last.
 func TestFlushes(t *testing.T) {
 	t.Parallel()
+	begin, end := []ripcord.EntryKind{ripcord.RunAttached}, []ripcord.EntryKind{ripcord.StepApplied, ripcord.RunCommitted, ripcord.RunSucceeded}
 	tests := map[string]struct {
-		step ripcord.StepSpec
-		want [][]ripcord.EntryKind
+		steps []ripcord.StepSpec
+		want  [][]ripcord.EntryKind
 	}{
-		"plain": {set("a", ""), [][]ripcord.EntryKind{
-			{ripcord.RunAttached},
-			{ripcord.RunBundled},
-			{ripcord.RunStarted},
+		"checked": {[]ripcord.StepSpec{set("a", ""), set("b", "", "a")}, [][]ripcord.EntryKind{
+			begin,
+			{ripcord.RunBundled, ripcord.RunStarted},
 			{ripcord.StepChecked, ripcord.StepIntent},
 			{ripcord.StepApplied},
-			{ripcord.RunCommitted, ripcord.RunSucceeded},
+			{ripcord.StepChecked, ripcord.StepIntent},
+			end,
 		}},
-		"prepares": {set("a", `,"prepares":true`), [][]ripcord.EntryKind{
-			{ripcord.RunAttached},
-			{ripcord.RunBundled},
-			{ripcord.RunStarted},
+		"unchecked": {[]ripcord.StepSpec{set("a", noCheck), set("b", noCheck, "a"), set("c", noCheck, "b")}, [][]ripcord.EntryKind{
+			begin,
+			{ripcord.RunBundled, ripcord.RunStarted, ripcord.StepChecked, ripcord.StepIntent},
+			{ripcord.StepApplied, ripcord.StepChecked, ripcord.StepIntent},
+			{ripcord.StepApplied, ripcord.StepChecked, ripcord.StepIntent},
+			end,
+		}},
+		"unchecked before checked": {[]ripcord.StepSpec{set("a", noCheck), set("b", "", "a")}, [][]ripcord.EntryKind{
+			begin,
+			{ripcord.RunBundled, ripcord.RunStarted, ripcord.StepChecked, ripcord.StepIntent},
+			{ripcord.StepApplied},
+			{ripcord.StepChecked, ripcord.StepIntent},
+			end,
+		}},
+		"unchecked and prepared": {[]ripcord.StepSpec{set("a", ""), set("b", noCheck+`,"prepares":true`, "a")}, [][]ripcord.EntryKind{
+			begin,
+			{ripcord.RunBundled, ripcord.RunStarted},
+			{ripcord.StepChecked, ripcord.StepIntent},
+			{ripcord.StepApplied},
 			{ripcord.StepChecked},
 			{ripcord.StepPreparing},
 			{ripcord.StepPrepared},
 			{ripcord.StepIntent},
-			{ripcord.StepApplied},
-			{ripcord.RunCommitted},
+			{ripcord.StepApplied, ripcord.RunCommitted},
 			{ripcord.StepDiscarded},
 			{ripcord.RunSucceeded},
 		}},
-		"finishes": {set("a", `,"finishes":true`), [][]ripcord.EntryKind{
-			{ripcord.RunAttached},
-			{ripcord.RunBundled},
-			{ripcord.RunStarted},
+		"finishes": {[]ripcord.StepSpec{set("a", `,"finishes":true`)}, [][]ripcord.EntryKind{
+			begin,
+			{ripcord.RunBundled, ripcord.RunStarted},
 			{ripcord.StepChecked, ripcord.StepIntent},
-			{ripcord.StepApplied},
-			{ripcord.RunCommitted},
+			{ripcord.StepApplied, ripcord.RunCommitted},
 			{ripcord.StepFinished},
 			{ripcord.RunSucceeded},
 		}},
@@ -72,9 +85,9 @@ func TestFlushes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorkbench(t, test.step)
+				w := newWorkbench(t, test.steps...)
 				noted := &appends{Store: w.store}
-				w.run(func(o *local.Options) { o.Journal = noted })
+				w.run(func(o *local.Options) { o.Journal, o.StateID = noted, "" })
 				if !slices.EqualFunc(noted.kinds, test.want, slices.Equal) {
 					t.Errorf("became durable together:\n%v\nwant\n%v", noted.kinds, test.want)
 				}

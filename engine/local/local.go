@@ -85,22 +85,18 @@ type Executor struct {
 	active map[ripcord.StepID]*operation
 	err    error
 	stop   context.CancelCauseFunc
+	// derive gives each operation a context that ends with the executor.
+	derive func() (context.Context, context.CancelCauseFunc)
+	// asked is the newest request that was taken, polled when requests were
+	// looked for last.
+	asked  int64
+	polled time.Time
+	// appends counts what became durable, to notice that the state has changed.
+	appends int
 
-	// Those of the loop alone: the newest lease, when it is renewed, and the
-	// newest request that was seen.
+	// Those of the loop alone: the newest lease, and when it is renewed.
 	lease ripcord.Lease
 	renew time.Time
-	asked int64
-	// polled is when requests were looked for last.
-	polled time.Time
-}
-
-// operation is a command in progress.
-type operation struct {
-	command engine.Command
-	cancel  context.CancelCauseFunc
-	// back says that the operation belongs to the way back.
-	back bool
 }
 
 // errCancelled is the cause of a context that the decider had cancelled.
@@ -124,6 +120,7 @@ func New(o Options) *Executor {
 func (x *Executor) Run(ctx context.Context) (*engine.State, error) {
 	ctx, x.stop = context.WithCancelCause(ctx)
 	defer x.stop(nil)
+	x.derive = func() (context.Context, context.CancelCauseFunc) { return context.WithCancelCause(ctx) }
 	if err := x.load(ctx); err != nil {
 		return nil, err
 	}
@@ -210,7 +207,7 @@ func (x *Executor) turn(ctx context.Context) (engine.Decision, error) {
 		d := x.decide()
 		records := records(d.Commands)
 		if len(records) == 0 {
-			x.start(ctx, d.Commands)
+			x.start(d.Commands)
 			return d, nil
 		}
 		if x.endsTooEarly(records) {
@@ -298,12 +295,7 @@ func (x *Executor) keepLease(ctx context.Context) error {
 // takeRequests turns new requests into controls: abort before rollback before
 // the rest, each in the order of its arrival.
 func (x *Executor) takeRequests(ctx context.Context) error {
-	now := x.Runtime.Now()
-	if since := now.Sub(x.polled); since >= 0 && since < pollMost { // a clock that was set back does not delay
-		return nil
-	}
-	x.polled = now
-	requests, err := x.Journal.Requests(ctx, x.run, x.asked)
+	requests, err := x.requests(ctx)
 	if err != nil {
 		return x.fatal(err)
 	}
@@ -331,10 +323,26 @@ func (x *Executor) takeRequests(ctx context.Context) error {
 			return err
 		}
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	for _, r := range requests {
 		x.asked = max(x.asked, r.ID)
 	}
 	return nil
+}
+
+// requests looks for new requests, unless it was done a moment ago.
+func (x *Executor) requests(ctx context.Context) ([]ripcord.Request, error) {
+	now := x.Runtime.Now()
+	x.mu.Lock()
+	asked, since := x.asked, now.Sub(x.polled)
+	if since >= 0 && since < pollMost { // a clock that was set back does not delay
+		x.mu.Unlock()
+		return nil, nil
+	}
+	x.polled = now
+	x.mu.Unlock()
+	return x.Journal.Requests(ctx, x.run, asked)
 }
 
 // applyControl lets a control take effect before the next one is judged.
@@ -382,6 +390,7 @@ func (x *Executor) appendLocked(ctx context.Context, entries ...ripcord.Entry) e
 	if err := x.Journal.Append(context.WithoutCancel(ctx), entries...); err != nil {
 		return x.fatalLocked(err)
 	}
+	x.appends++
 	for _, e := range entries {
 		x.state.Apply(e)
 		if x.Observe != nil {

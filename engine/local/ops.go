@@ -28,7 +28,7 @@ func (t *task) check(ctx context.Context) error {
 		return t.fail(ctx, f, t.spec.Retry)
 	}
 	if !t.spec.Traits.Checkable {
-		return t.checked(ctx, &ripcord.Sighting{Presence: ripcord.Unknown})
+		return t.checked(ctx, unchecked(t.id).Seen)
 	}
 	seen, err := t.look(ctx, step, true)
 	if ctx.Err() != nil {
@@ -133,7 +133,7 @@ func (t *task) applied(ctx, limited context.Context, step ripcord.Step, err erro
 	if err != nil {
 		return t.fail(ctx, t.failure(limited, err), t.spec.Retry)
 	}
-	return t.append(ctx, ripcord.Entry{
+	return t.proceed(ctx, t.operation, ripcord.Entry{
 		Kind: ripcord.StepApplied, Step: t.id, Attempt: t.command.Attempt, Outputs: outputs,
 		Blobs: t.keepLog(ctx, fmt.Sprintf("apply-%d", t.command.Attempt)),
 	})

@@ -8,8 +8,19 @@ import (
 	"github.com/ripcord-dev/ripcord/engine"
 )
 
+// operation is a command in progress.
+type operation struct {
+	command engine.Command
+	cancel  context.CancelCauseFunc
+	// back says that the operation belongs to the way back.
+	back bool
+	// work carries it out; next is the operation that it goes on with.
+	work func() error
+	next *operation
+}
+
 // start begins the commands that are not in progress yet.
-func (x *Executor) start(ctx context.Context, commands []engine.Command) {
+func (x *Executor) start(commands []engine.Command) {
 	x.mu.Lock()
 	back := x.state.Back
 	if back {
@@ -21,7 +32,7 @@ func (x *Executor) start(ctx context.Context, commands []engine.Command) {
 			x.cancel(c.Step)
 			continue
 		}
-		x.begin(ctx, c, back)
+		x.begin(c, back)
 	}
 }
 
@@ -45,7 +56,7 @@ func (x *Executor) cancel(step ripcord.StepID) {
 
 // begin starts one operation. On the way back, none starts while one of the way
 // forward is still in progress.
-func (x *Executor) begin(ctx context.Context, c engine.Command, back bool) {
+func (x *Executor) begin(c engine.Command, back bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if op := x.active[c.Step]; op != nil {
@@ -59,48 +70,71 @@ func (x *Executor) begin(ctx context.Context, c engine.Command, back bool) {
 			return
 		}
 	}
-	opCtx, cancel := context.WithCancelCause(ctx)
-	x.active[c.Step] = &operation{command: c, cancel: cancel, back: back}
+	ctx, op := x.register(c, back)
+	op.work = func() error { return x.carryOut(ctx, op) }
 	x.Runtime.Go(c, func() {
-		defer x.end(c.Step, cancel)
-		x.carryOut(opCtx, c)
+		for op != nil {
+			op = x.work(op)
+		}
 	})
 }
 
-func (x *Executor) end(step ripcord.StepID, cancel context.CancelCauseFunc) {
-	cancel(nil)
+// register notes an operation as in progress. The lock is held.
+func (x *Executor) register(c engine.Command, back bool) (context.Context, *operation) {
+	ctx, cancel := x.derive()
+	op := &operation{command: c, cancel: cancel, back: back}
+	x.active[c.Step] = op
+	return ctx, op
+}
+
+// work does one operation and returns the one that it goes on with, if any.
+// Errors of the journal have stopped the executor already; all others have
+// become entries.
+func (x *Executor) work(op *operation) *operation {
+	defer x.end(op)
+	if err := op.work(); err != nil {
+		_ = x.fatal(err) // the loop returns it
+	}
+	return op.next
+}
+
+// end notes that an operation is over, and wakes the loop if nothing follows.
+func (x *Executor) end(op *operation) {
+	op.cancel(nil)
+	if op.next != nil {
+		return // it took the place already
+	}
 	x.mu.Lock()
-	delete(x.active, step)
+	delete(x.active, op.command.Step)
 	x.mu.Unlock()
+	x.wake()
+}
+
+func (x *Executor) wake() {
 	select {
 	case x.ready <- struct{}{}:
 	default:
 	}
 }
 
-// carryOut does one operation. Errors of the journal have stopped the executor
-// already; all others have become entries.
-func (x *Executor) carryOut(ctx context.Context, c engine.Command) {
-	var err error
-	switch c.Op {
+func (x *Executor) carryOut(ctx context.Context, op *operation) error {
+	switch op.command.Op {
 	case engine.OpBundle:
-		err = x.makeBundle(ctx)
+		return x.makeBundle(ctx, op)
 	case engine.OpEvidence:
-		err = x.gatherEvidence(ctx)
+		return x.gatherEvidence(ctx)
 	case engine.OpCheck, engine.OpPrepare, engine.OpApply, engine.OpSettle, engine.OpObserve,
 		engine.OpUndo, engine.OpDiscard, engine.OpFinish:
-		err = x.carryOutStep(ctx, c)
+		return x.carryOutStep(ctx, op)
 	case engine.OpRecord, engine.OpCancel:
-		err = errors.New("not an operation: " + string(c.Op))
 	}
-	if err != nil {
-		_ = x.fatal(err) // the loop returns it
-	}
+	return errors.New("not an operation: " + string(op.command.Op))
 }
 
-func (x *Executor) carryOutStep(ctx context.Context, c engine.Command) error {
-	t := x.newTask(ctx, c)
-	switch c.Op {
+func (x *Executor) carryOutStep(ctx context.Context, op *operation) error {
+	t := x.newTask(ctx, op.command)
+	t.operation = op
+	switch op.command.Op {
 	case engine.OpCheck:
 		return t.check(ctx)
 	case engine.OpPrepare:
@@ -124,7 +158,7 @@ func (x *Executor) carryOutStep(ctx context.Context, c engine.Command) error {
 
 // makeBundle captures the bundle and unpacks it before the journal says that it
 // is there: with that entry steps begin, and they use its folder.
-func (x *Executor) makeBundle(ctx context.Context) error {
+func (x *Executor) makeBundle(ctx context.Context, op *operation) error {
 	var blobs map[string]ripcord.BlobRef
 	if x.Bundle != nil {
 		var err error
@@ -135,7 +169,7 @@ func (x *Executor) makeBundle(ctx context.Context) error {
 			return x.unbundled(ctx, err)
 		}
 	}
-	return x.append(ctx, ripcord.Entry{Kind: ripcord.RunBundled, Blobs: blobs})
+	return x.proceed(ctx, op, ripcord.Entry{Kind: ripcord.RunBundled, Blobs: blobs})
 }
 
 // unbundled ends a run whose bundle cannot be captured: without a way back it

@@ -18,21 +18,28 @@ import (
 // when it began.
 type task struct {
 	*Executor
-	command engine.Command
-	id      ripcord.StepID
-	spec    *ripcord.StepSpec
-	was     engine.Step
-	owner   ripcord.RunID
-	log     *stepLog
+	// operation is what the task belongs to; evidence has none.
+	operation *operation
+	command   engine.Command
+	id        ripcord.StepID
+	spec      *ripcord.StepSpec
+	was       engine.Step
+	owner     ripcord.RunID
+	log       *stepLog
 }
 
 func (x *Executor) newTask(_ context.Context, c engine.Command) *task {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	was := *x.state.Steps[c.Step]
+	return x.taskIn(x.state, c)
+}
+
+// taskIn is a task in a state. The lock is held.
+func (x *Executor) taskIn(s *engine.State, c engine.Command) *task {
+	was := *s.Steps[c.Step]
 	was.Progress = slices.Clone(was.Progress)
 	return &task{
-		Executor: x, command: c, id: c.Step, spec: was.Spec, was: was, owner: owner(x.state),
+		Executor: x, command: c, id: c.Step, spec: was.Spec, was: was, owner: owner(s),
 		log: &stepLog{step: c.Step, print: x.Print},
 	}
 }
