@@ -8,9 +8,11 @@ set -euo pipefail
 
 # command:package
 needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils)
+# What the tests against a real systemd boot their machines with.
+machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux)
 case "${1:-test}" in
-  test) ;;
-  race) needs+=(gcc:gcc) ;;
+  test) needs+=("${machines[@]}") ;;
+  race) needs+=(gcc:gcc "${machines[@]}") ;;
   bench) needs+=(nginx:nginx-light) ;;
   *) echo "usage: $0 [race|bench]" >&2; exit 2 ;;
 esac
@@ -22,6 +24,11 @@ for need in "${needs[@]}"; do
   commands+=("${need%%:*}")
   packages+=("${need##*:}")
 done
+if [ "${1:-test}" != bench ] && [ "$(id -u)" -ne 0 ]; then
+  echo "some tests boot a machine with systemd, and only root may: run this as root, for example with sudo" >&2
+  echo "needed besides root: ${needs[*]##*:}" >&2
+  exit 1
+fi
 [ ${#commands[@]} -eq 0 ] && exit 0
 
 # A C compiler without the headers of the C library builds nothing.
