@@ -65,12 +65,13 @@ func (c *clientReads) stop() {
 }
 
 // readBody takes in the body of r: all of it when it is small, else nothing yet.
-func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, limit int) (*requestBody, error) {
-	b := &requestBody{read: func(n int) { p.bytesRead(n) }}
+func (p *Proxy) readBody(in *inbound, limit int) (*requestBody, error) {
+	r := in.r
+	b := &requestBody{read: in.bytesRead}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return b, nil
 	}
-	control := http.NewResponseController(w)
+	control := http.NewResponseController(in.w)
 	b.client = &clientReads{control: control}
 	if r.ContentLength < 0 || r.ContentLength > int64(limit) {
 		b.stream, b.length = r.Body, r.ContentLength
@@ -86,7 +87,7 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, limit int) (*re
 	b.client.until(p.now().Add(bodyPatience))
 	n, err := kept.ReadFrom(r.Body)
 	b.client.until(time.Time{})
-	p.bytesRead(int(n))
+	in.bytesRead(int(n))
 	if err == nil && n != r.ContentLength {
 		err = io.ErrUnexpectedEOF
 	}

@@ -32,6 +32,7 @@ func (p *Proxy) commit(next *State) error {
 		return conflict("%v", err)
 	}
 	next.Revision++
+	next.Version = next.version()
 	if err := writeState(p.dir, next); err != nil {
 		return fmt.Errorf("keep the proxy's state: %w", err)
 	}
@@ -48,7 +49,7 @@ func (p *Proxy) PutSide(side Side) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state.Route == side.Name {
+	if p.state.routed(side.Name) {
 		if p.state.Side(side.Name).equal(side) {
 			return nil
 		}
@@ -75,8 +76,8 @@ func (p *Proxy) DeleteSide(name string) error {
 	if p.state.Side(name) == nil {
 		return nil
 	}
-	if p.state.Route == name {
-		return conflict("side %s has the route and cannot be removed", name)
+	if p.state.routed(name) {
+		return conflict("side %s has the route, or a part of it, and cannot be removed", name)
 	}
 	next := p.state.clone()
 	next.Sides = slices.DeleteFunc(next.Sides, func(s Side) bool { return s.Name == name })
@@ -101,38 +102,63 @@ func (p *Proxy) drop(name string) {
 type RouteChange struct {
 	// Side is where new requests go; empty is nowhere.
 	Side string `json:"side"`
+	// Split gives a part of them to a second side; without it there is none.
+	Split *Split `json:"split,omitempty"`
+	// Front changes what clients meet at the same moment; nil leaves it.
+	Front *Front `json:"front,omitempty"`
 	// Revision, when not zero, must be the state's: nobody has changed anything
 	// since the caller looked.
 	Revision uint64 `json:"revision,omitempty"`
-	// Force also routes to a side of which no target is ready.
+	// Force also routes to sides of which no target is ready.
 	Force bool `json:"force,omitempty"`
 }
 
-// SetRoute changes the route for all requests that come from now on.
+// SetRoute changes the route for all requests that come from now on, at one
+// moment: no request sees a part of the change.
 func (p *Proxy) SetRoute(c RouteChange) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.Revision != 0 && c.Revision != p.state.Revision {
 		return conflict("the proxy is at revision %d, not %d: somebody else changed it; look again", p.state.Revision, c.Revision)
 	}
-	side := p.live[c.Side]
-	if c.Side != "" && side == nil {
-		return &notFoundError{side: c.Side}
+	next := p.state.clone()
+	next.Route, next.Split = c.Side, c.Split
+	if c.Front != nil {
+		next.Front = *c.Front
 	}
-	if p.state.Route == c.Side {
+	if next.Route == p.state.Route && same(next.Split, p.state.Split) && next.Front.Equal(p.state.Front) {
 		return nil
 	}
-	if side != nil && !c.Force && side.ready() == 0 {
-		return conflict("no target of side %s is ready", c.Side)
+	for _, name := range next.gains(p.state) {
+		side := p.live[name]
+		if side == nil {
+			return &notFoundError{side: name}
+		}
+		if !c.Force && side.ready() == 0 {
+			return conflict("no target of side %s is ready", name)
+		}
 	}
-	next := p.state.clone()
-	next.Route = c.Side
+	if err := p.prepareTLS(next.Front.TLS); err != nil {
+		return conflict("%v", err)
+	}
 	if err := p.commit(next); err != nil {
 		return err
 	}
-	p.table.Store(&table{side: side})
-	p.log.Info("route changed", slog.String("side", c.Side))
+	p.table.Store(p.newTable(next))
+	p.log.Info("route changed", slog.String("side", c.Side), slog.Any("split", c.Split))
 	return nil
+}
+
+// gains returns the sides that get more requests than before.
+func (s *State) gains(before *State) []string {
+	var names []string
+	if s.Route != "" && s.Route != before.Route {
+		names = append(names, s.Route)
+	}
+	if s.Split != nil && (!before.routed(s.Split.Side) || before.Split != nil && before.Split.Side == s.Split.Side && before.Split.Weight < s.Split.Weight) {
+		names = append(names, s.Split.Side)
+	}
+	return names
 }
 
 // SetStamp keeps who changed the proxy last.
@@ -178,22 +204,21 @@ var errStopping = errors.New("the proxy is stopping")
 func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
 	const pause = 5 * time.Millisecond
 	p.mu.Lock()
-	side, routed := p.live[d.Side], p.state.Route == d.Side
+	side, routed := p.live[d.Side], p.state.routed(d.Side)
 	p.mu.Unlock()
 	if side == nil {
 		return Drained{}, &notFoundError{side: d.Side}
 	}
 	if routed {
-		return Drained{}, conflict("side %s has the route; it cannot be drained", d.Side)
+		return Drained{}, conflict("side %s has the route, or a part of it; it cannot be drained", d.Side)
 	}
 	limit := time.NewTimer(d.Timeout.Std())
 	defer limit.Stop()
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
-		c := &side.count
-		idle := c.inFlight.Load() == 0
-		if idle && (d.Cut || c.websockets.Load() == 0) {
+		idle := side.inFlight() == 0
+		if idle && (d.Cut || side.websockets() == 0) {
 			return Drained{Closed: side.closeTunnels()}, nil
 		}
 		select {
@@ -202,7 +227,7 @@ func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
 		case <-p.life.Done():
 			return Drained{}, errStopping
 		case <-limit.C:
-			return Drained{InFlight: c.inFlight.Load(), Closed: side.closeTunnels()}, nil
+			return Drained{InFlight: side.inFlight(), Closed: side.closeTunnels()}, nil
 		case <-tick.C:
 		}
 	}

@@ -8,10 +8,14 @@ import (
 
 // counters are those of one side since it was put.
 type counters struct {
-	requests   atomic.Uint64
-	classes    [6]atomic.Uint64 // by first digit of the status; 0 is none
-	own        atomic.Uint64
-	upstream   atomic.Uint64
+	requests atomic.Uint64
+	classes  [6]atomic.Uint64 // by first digit of the status; 0 is none
+	own      atomic.Uint64
+	upstream atomic.Uint64
+	// failed counts requests that the side answered with 5xx, or not, or not to
+	// the end; left those that it failed and another side got.
+	failed     atomic.Uint64
+	left       atomic.Uint64
 	cancelled  atomic.Uint64
 	replays    atomic.Uint64
 	inFlight   atomic.Int64

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,11 +16,17 @@ func (in *inbound) deliver(x *exchange, response *http.Response) {
 		in.switchProtocols(x, response)
 		return
 	}
-	in.side.count.status(response.StatusCode)
+	in.count.status(response.StatusCode)
+	if response.StatusCode >= http.StatusInternalServerError {
+		in.count.failed.Add(1)
+	}
 	whole := false
 	defer func() { in.end(x, whole && !response.Close && x.sent()) }()
 	h := in.w.Header()
 	copyAnswerHeader(h, response.Header, false)
+	if in.give != "" {
+		h["Set-Cookie"] = append(slices.Clone(h["Set-Cookie"]), in.give)
+	}
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // keeps the server from guessing one
 	}
@@ -30,7 +37,7 @@ func (in *inbound) deliver(x *exchange, response *http.Response) {
 	in.w.WriteHeader(response.StatusCode)
 	err := in.copyAnswer(x, response)
 	if err != nil {
-		in.breakOff(x, err)
+		in.breakOff(x, response, err)
 	}
 	whole = true
 	maps.Copy(h, response.Trailer)
@@ -40,11 +47,14 @@ func (in *inbound) deliver(x *exchange, response *http.Response) {
 var errClientWrite = errors.New("the client stopped reading")
 
 // breakOff ends an answer that cannot be completed so that the client sees it.
-func (in *inbound) breakOff(x *exchange, err error) {
+func (in *inbound) breakOff(x *exchange, response *http.Response, err error) {
 	if errors.Is(err, errClientWrite) || x.stopped(stoppedByClient) {
-		in.side.count.cancelled.Add(1)
+		in.count.cancelled.Add(1)
 	} else {
-		in.side.count.upstream.Add(1)
+		in.count.upstream.Add(1)
+		if response.StatusCode < http.StatusInternalServerError { // else it has failed already
+			in.count.failed.Add(1)
+		}
 		x.target.errors.Add(1)
 	}
 	panic(http.ErrAbortHandler)
@@ -98,7 +108,7 @@ func (in *inbound) write(piece []byte, control *http.ResponseController) error {
 		_ = control.SetWriteDeadline(in.proxy.now().Add(bodyPatience))
 	}
 	n, err := in.w.Write(piece)
-	in.side.count.bytesOut.Add(uint64(n)) //nolint:gosec // not negative
+	in.count.bytesOut.Add(uint64(n)) //nolint:gosec // not negative
 	return err
 }
 

@@ -42,6 +42,8 @@ type exchange struct {
 	conn   *upstreamConn
 	limits Limits
 	now    func() time.Time
+	// repeatable says that the request may be sent again elsewhere.
+	repeatable bool
 	// release ends the watch over the client's context; false when it fired.
 	release func() bool
 	// sending carries the end of a streamed body; nil where there is none.
@@ -91,15 +93,16 @@ func (x *exchange) begin(bodyBuffered bool) {
 
 // open starts an exchange: a connection, watched by the client's context and by
 // the target's ejection.
-func open(ctx context.Context, c choice, limits Limits, now func() time.Time) (*exchange, error) {
+func open(ctx context.Context, c choice, limits Limits, repeatable bool, now func() time.Time) (*exchange, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, errClientGone
 		}
+		c.doubt() // until its next probe: others need not try it first
 		return nil, errUnsent
 	}
-	x := &exchange{target: c.target, cuts: c.cuts, conn: conn, limits: limits, now: now}
+	x := &exchange{target: c.target, cuts: c.cuts, conn: conn, limits: limits, repeatable: repeatable, now: now}
 	_ = conn.SetDeadline(now().Add(limits.ResponseHeader.Std()))
 	if c.wait(x) {
 		_ = conn.Close()
@@ -153,6 +156,7 @@ func (x *exchange) receive(r *http.Request, interim func(*http.Response)) (*http
 		if response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
 			x.conn.headerLeft = -1
 			x.target.answered(x)
+			x.target.sign()
 			x.begin(response.ContentLength >= 0 && response.ContentLength <= int64(x.conn.reader.Buffered()))
 			return response, nil
 		}

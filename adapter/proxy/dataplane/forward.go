@@ -3,33 +3,56 @@ package dataplane
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
 // inbound is one request of a client on its way.
 type inbound struct {
-	proxy   *Proxy
-	w       http.ResponseWriter
-	r       *http.Request
-	start   time.Time
+	proxy *Proxy
+	w     http.ResponseWriter
+	r     *http.Request
+	start time.Time
+	// luck draws the side of a visitor that nobody knows.
+	luck    float64
 	body    *requestBody
 	upgrade string
-	// side is where the request is counted in; nil where it is not.
-	side *liveSide
-	// counted says that the request is part of the proxy's total.
+	// give is the header with the affinity cookie that the visitor is to get.
+	give string
+	// side is where the request is counted in, in count; nil where it is not.
+	side  *liveSide
+	count *counters
+	// boarded is when it was given to that side.
+	boarded time.Time
+	// left are the sides that failed it.
+	left []*liveSide
+	// early counts bytes of the body that came before there was a side.
+	early uint64
+	// uncounted says that the request is no part of the proxy's total any more.
 	uncounted bool
 }
 
 // leave counts the request out everywhere. It may be called twice.
 func (in *inbound) leave() {
 	if in.side != nil {
-		in.side.leave()
+		in.count.inFlight.Add(-1)
 		in.side = nil
 	}
 	if !in.uncounted {
 		in.uncounted = true
 		in.proxy.inFlight.Add(-1)
+	}
+}
+
+// bytesRead counts what the client sent of the body.
+func (in *inbound) bytesRead(n int) {
+	switch {
+	case n <= 0:
+	case in.count == nil:
+		in.early += uint64(n)
+	default:
+		in.count.bytesIn.Add(uint64(n))
 	}
 }
 
@@ -46,14 +69,16 @@ func (in *inbound) forward() {
 			in.proxy.refuse(in.w, http.StatusServiceUnavailable, "no release has the route")
 			return
 		}
-		if attempt == 1 {
-			in.side.count.requests.Add(1)
-		} else {
-			in.side.count.replays.Add(1)
-		}
 		c := in.side.pick(tried)
+		if (c.target == nil || !c.usable()) && in.cross() {
+			tried = nil
+			c = in.side.pick(nil)
+		}
 		if c.target == nil {
 			break
+		}
+		if attempt > 1 {
+			in.count.replays.Add(1)
 		}
 		var x *exchange
 		var response *http.Response
@@ -73,18 +98,53 @@ func (in *inbound) forward() {
 	in.fail(err)
 }
 
-// board counts the request in on the side that has the route, and out of the
+// board counts the request in on the side that it is to go to, and out of the
 // one before. It reports whether that is another side.
 func (in *inbound) board() (moved bool) {
-	before := in.side
-	if before != nil && in.proxy.table.Load().side == before {
+	if in.side != nil && in.proxy.table.Load().holds(in.side) {
 		return false
 	}
-	in.side = in.proxy.enter()
-	if before != nil {
-		before.leave()
+	side, count := in.proxy.enter(in)
+	moved = side != in.side
+	in.move(side, count)
+	return moved
+}
+
+// cross moves the request to the other side, when that is well and has not
+// failed it before.
+func (in *inbound) cross() bool {
+	t := in.proxy.table.Load()
+	other := t.other(in.side)
+	if other == nil || !other.anyUsable() || slices.Contains(in.left, other) {
+		return false
 	}
-	return before != in.side
+	count := other.counters(in.count == &in.side.testers)
+	count.inFlight.Add(1)
+	if in.proxy.table.Load() != t { // as in enter
+		count.inFlight.Add(-1)
+		return false
+	}
+	in.left = append(in.left, in.side)
+	in.give = "" // the visitor is not where its cookie says
+	in.move(other, count)
+	return true
+}
+
+// move makes another side the one that has the request, which is counted in
+// there already.
+func (in *inbound) move(side *liveSide, count *counters) {
+	now := in.proxy.now()
+	if in.side != nil {
+		in.count.left.Add(1)
+		in.count.latency.observe(now.Sub(in.boarded))
+		in.count.inFlight.Add(-1)
+	}
+	in.side, in.count, in.boarded = side, count, now
+	if side != nil {
+		count.requests.Add(1)
+		count.bytesIn.Add(in.early)
+		in.early = 0
+	}
 }
 
 // try makes one attempt at a target and returns when the answer's header is
@@ -92,7 +152,7 @@ func (in *inbound) board() (moved bool) {
 func (in *inbound) try(c choice) (*exchange, *http.Response, error) {
 	c.inFlight.Add(1)
 	c.requests.Add(1)
-	x, err := open(in.r.Context(), c, in.side.spec.Limits, in.proxy.now)
+	x, err := open(in.r.Context(), c, in.side.spec.Limits, in.body.replayable() && idempotent(in.r), in.proxy.now)
 	if err != nil {
 		c.inFlight.Add(-1)
 		c.errors.Add(1)
@@ -116,7 +176,7 @@ func (in *inbound) try(c choice) (*exchange, *http.Response, error) {
 		c.errors.Add(1)
 		return x, nil, err
 	}
-	in.side.count.latency.observe(in.proxy.now().Sub(in.start))
+	in.count.latency.observe(in.proxy.now().Sub(in.boarded))
 	return x, response, nil
 }
 
@@ -162,7 +222,7 @@ func idempotent(r *http.Request) bool {
 
 // fail answers for a target that did not.
 func (in *inbound) fail(err error) {
-	count := &in.side.count
+	count := in.count
 	if errors.Is(err, errClientGone) {
 		const clientClosedRequest = 499 // as nginx counts it; nobody reads the answer
 		count.cancelled.Add(1)
@@ -170,6 +230,8 @@ func (in *inbound) fail(err error) {
 		panic(http.ErrAbortHandler)
 	}
 	count.upstream.Add(1)
+	count.failed.Add(1)
+	count.latency.observe(in.proxy.now().Sub(in.boarded))
 	status := http.StatusBadGateway
 	if errors.Is(err, errLate) || errors.Is(err, errCut) {
 		status = http.StatusGatewayTimeout

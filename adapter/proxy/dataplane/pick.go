@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"log/slog"
 	"net"
 	"slices"
 	"sync"
@@ -13,7 +12,9 @@ import (
 type liveSide struct {
 	spec    Side
 	targets []*target
-	count   counters
+	// count counts everybody's requests, testers those of the testers.
+	count, testers counters
+	since          time.Time
 	// turn rotates the target that is looked at first.
 	turn atomic.Uint64
 	stop func()
@@ -32,7 +33,7 @@ func (t *tunnel) close() {
 
 func newLiveSide(spec Side, initial readiness, now func() time.Time) *liveSide {
 	spec = spec.WithDefaults()
-	s := &liveSide{spec: spec, tunnels: make(map[*tunnel]struct{}), stop: func() {}}
+	s := &liveSide{spec: spec, tunnels: make(map[*tunnel]struct{}), stop: func() {}, since: now()}
 	for _, addr := range spec.Targets {
 		t := newTarget(addr, spec.Limits, now)
 		t.state.Store(int32(initial))
@@ -83,16 +84,38 @@ func (s *liveSide) ready() int {
 	return n
 }
 
-// eject takes the requests that wait for a failed target away from it, if
-// there is another target that can have them.
-func (s *liveSide) eject(t *target, log *slog.Logger) {
-	if s.ready() == 0 {
-		log.Warn("the last target of a side failed its probes; requests still go to it",
-			slog.String("side", s.spec.Name), slog.String("target", t.addr))
-		return
+// anyUsable reports whether one target at least can be used.
+func (s *liveSide) anyUsable() bool {
+	for _, t := range s.targets {
+		if t.usable() {
+			return true
+		}
 	}
-	n := t.cut()
-	log.Warn("target ejected", slog.String("side", s.spec.Name), slog.String("target", t.addr), slog.Int("cut", n))
+	return false
+}
+
+// spare reports whether another target than t can be used.
+func (s *liveSide) spare(t *target) bool {
+	for _, other := range s.targets {
+		if other != t && other.usable() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *liveSide) counters(tester bool) *counters {
+	if tester {
+		return &s.testers
+	}
+	return &s.count
+}
+
+// inFlight is how many requests of anybody have no complete answer.
+func (s *liveSide) inFlight() int64 { return s.count.inFlight.Load() + s.testers.inFlight.Load() }
+
+func (s *liveSide) websockets() int64 {
+	return s.count.websockets.Load() + s.testers.websockets.Load()
 }
 
 func (s *liveSide) addTunnel(t *tunnel) {

@@ -32,6 +32,16 @@ func (s Stats) WritePrometheus(w io.Writer) error {
 		out.line("ripcord_proxy_errors_total", fmt.Sprintf("{colour=%q,origin=\"own\"}", side), float64(s.Sides[side].Errors.Own))
 		out.line("ripcord_proxy_errors_total", fmt.Sprintf("{colour=%q,origin=\"upstream\"}", side), float64(s.Sides[side].Errors.Upstream))
 	}
+	each("ripcord_proxy_failed_total", "counter", "Requests that the side answered with 5xx, or not, or not to the end.",
+		func(c SideStats) float64 { return float64(c.Failed) })
+	each("ripcord_proxy_left_total", "counter", "Requests that the side failed and another one was given.",
+		func(c SideStats) float64 { return float64(c.Left) })
+	each("ripcord_proxy_share_ratio", "gauge", "Part of the requests that the side gets.",
+		func(c SideStats) float64 { return c.Share / 100 })
+	each("ripcord_proxy_tester_requests_total", "counter", "Requests of testers, which no other counter has.",
+		func(c SideStats) float64 { return float64(c.tester().Requests) })
+	each("ripcord_proxy_tester_failed_total", "counter", "Testers' requests that failed.",
+		func(c SideStats) float64 { return float64(c.tester().Failed) })
 	each("ripcord_proxy_cancelled_total", "counter", "Requests whose client went away.",
 		func(c SideStats) float64 { return float64(c.Cancelled) })
 	each("ripcord_proxy_replays_total", "counter", "Requests sent again.",
@@ -49,6 +59,14 @@ func (s Stats) WritePrometheus(w io.Writer) error {
 		out.histogram("ripcord_proxy_latency_seconds", side, s.Sides[side].Latency)
 	}
 	return out.err
+}
+
+// tester returns the testers' counters, zero where there are none.
+func (s SideStats) tester() SideStats {
+	if s.Testers == nil {
+		return SideStats{}
+	}
+	return *s.Testers
 }
 
 // metricWriter writes lines until the first error.

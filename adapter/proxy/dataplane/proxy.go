@@ -10,7 +10,7 @@ import (
 )
 
 // maxAttempts is how often one request is sent at most.
-const maxAttempts = 4
+const maxAttempts = 6
 
 // Proxy is the data path and what leads it.
 type Proxy struct {
@@ -35,9 +35,6 @@ type Proxy struct {
 	live  map[string]*liveSide
 }
 
-// table is the routing decision that requests see.
-type table struct{ side *liveSide }
-
 // New returns a proxy that serves state and keeps it in dir. The routed side's
 // targets are assumed to be ready until the first probes say otherwise: they
 // had the route when the process before this one ended. Probes run until ctx
@@ -49,12 +46,12 @@ func New(ctx context.Context, dir string, state *State, now func() time.Time, lo
 	}
 	for _, side := range state.Sides {
 		initial := unknown
-		if side.Name == state.Route {
+		if state.routed(side.Name) {
 			initial = assumed
 		}
 		p.start(side, initial) //nolint:contextcheck // it is kept in p
 	}
-	p.table.Store(&table{side: p.live[state.Route]})
+	p.table.Store(p.newTable(state))
 	return p
 }
 
@@ -63,36 +60,55 @@ func (p *Proxy) start(spec Side, initial readiness) {
 	s := newLiveSide(spec, initial, p.now)
 	ctx, cancel := context.WithCancel(p.life)
 	s.stop = cancel
-	prober := &prober{side: s, now: p.now, log: p.log}
+	prober := &prober{side: s, now: p.now, log: p.log, elsewhere: func() bool { return p.elsewhere(s) }}
 	for _, t := range s.targets {
 		go prober.run(ctx, t)
 	}
 	p.live[spec.Name] = s
 }
 
-// enter counts a request in on the side that has the route. The route is read
-// again after counting: whoever changes it and then sees zero in flight knows
-// that nobody is on the way.
-func (p *Proxy) enter() *liveSide {
-	for {
-		t := p.table.Load()
-		if t.side == nil {
-			return nil
-		}
-		t.side.count.inFlight.Add(1)
-		if p.table.Load() == t {
-			return t.side
-		}
-		t.side.count.inFlight.Add(-1)
+// newTable is the state as requests see it; mu is held, or p is not yet shared.
+func (p *Proxy) newTable(state *State) *table {
+	t := &table{side: p.live[state.Route], testers: newTesterRule(state.Front.Testers), affinity: state.Front.Affinity, tls: state.Front.TLS}
+	if state.Split != nil {
+		t.split, t.part = p.live[state.Split.Side], state.Split.Weight/100
+		t.salt = saltOf(t.split.spec)
 	}
+	return t
 }
 
-func (s *liveSide) leave() { s.count.inFlight.Add(-1) }
+// elsewhere reports whether requests of a side can be sent to another one.
+func (p *Proxy) elsewhere(s *liveSide) bool {
+	t := p.table.Load()
+	for _, other := range []*liveSide{t.side, t.split} {
+		if other != nil && other != s && other.anyUsable() {
+			return true
+		}
+	}
+	return false
+}
 
-// bytesRead counts what clients sent, on the side that has the route now.
-func (p *Proxy) bytesRead(n int) {
-	if n > 0 {
-		p.current().bytesIn.Add(uint64(n))
+// enter counts a request in on the side that it is to go to. The table is read
+// again after counting: whoever changes it and then sees zero in flight knows
+// that nobody is on the way.
+func (p *Proxy) enter(in *inbound) (*liveSide, *counters) {
+	for {
+		t := p.table.Load()
+		v := t.meet(in.r, in.luck, in.start)
+		in.give = ""
+		if t.affinity != nil && v.give != "" {
+			in.give = t.affinity.setCookie(v.give, in.r.TLS != nil)
+		}
+		side := t.choose(v)
+		if side == nil {
+			return nil, nil
+		}
+		count := side.counters(v.tester)
+		count.inFlight.Add(1)
+		if p.table.Load() == t {
+			return side, count
+		}
+		count.inFlight.Add(-1)
 	}
 }
 
@@ -111,14 +127,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, http.StatusServiceUnavailable, "too many requests at once")
 		return
 	}
-	in := &inbound{proxy: p, w: w, r: r, start: p.now()}
+	in := &inbound{proxy: p, w: w, r: r, start: p.now(), luck: luck()}
 	defer in.leave()
 	if !sendable(r) {
 		w.Header().Set("Connection", "close")
 		p.refuse(w, unsendable(r), "the request cannot be passed on")
 		return
 	}
-	body, err := p.readBody(w, r, limits.ReplayBody)
+	body, err := p.readBody(in, limits.ReplayBody)
 	defer p.freeBody(body)
 	if err != nil {
 		w.Header().Set("Connection", "close")

@@ -16,7 +16,10 @@ import (
 )
 
 const (
-	stateVersion = 1
+	// stateVersion is written where a state needs it; one that does not is
+	// written as firstVersion, so that an older binary can go on with it.
+	stateVersion = 2
+	firstVersion = 1
 	stateFile    = "state.json"
 	reserveFile  = "reserve"
 	reserveSize  = 256 << 10
@@ -32,6 +35,9 @@ type State struct {
 	Revision uint64 `json:"revision"`
 	// Route names the side that new requests go to; empty is none.
 	Route string `json:"route,omitempty"`
+	// Split gives a part of the requests to a second side.
+	Split *Split `json:"split,omitempty"`
+	Front Front  `json:"front,omitzero"`
 	// Sides are sorted by name.
 	Sides []Side         `json:"sides,omitempty"`
 	Stamp *ripcord.Stamp `json:"stamp,omitempty"`
@@ -47,6 +53,11 @@ func (s *State) Side(name string) *Side {
 	return nil
 }
 
+// routed reports whether requests go to the side, or may.
+func (s *State) routed(name string) bool {
+	return name != "" && (s.Route == name || s.Split != nil && s.Split.Side == name)
+}
+
 // clone returns a copy whose list of sides can be changed.
 func (s *State) clone() *State {
 	c := *s
@@ -56,7 +67,7 @@ func (s *State) clone() *State {
 
 // Validate reports the first thing that a proxy could not serve.
 func (s *State) Validate() error {
-	if s.Version != stateVersion {
+	if s.Version != stateVersion && s.Version != firstVersion {
 		return fmt.Errorf("version %d is not one that this binary knows (%d); use the ripcord that wrote it", s.Version, stateVersion)
 	}
 	if err := ValidAddress(s.Listen); err != nil {
@@ -76,7 +87,30 @@ func (s *State) Validate() error {
 	if s.Route != "" && s.Side(s.Route) == nil {
 		return fmt.Errorf("the route points to side %q, which does not exist", s.Route)
 	}
-	return nil
+	if err := s.validSplit(); err != nil {
+		return err
+	}
+	return s.Front.Validate()
+}
+
+func (s *State) validSplit() error {
+	switch {
+	case s.Split == nil:
+		return nil
+	case s.Route == "" || s.Split.Side == s.Route:
+		return fmt.Errorf("the split to side %q has no second side", s.Split.Side)
+	case s.Side(s.Split.Side) == nil:
+		return fmt.Errorf("the split points to side %q, which does not exist", s.Split.Side)
+	}
+	return s.Split.Validate()
+}
+
+// version is the least one that can hold the state.
+func (s *State) version() int {
+	if s.Split == nil && s.Front.Equal(Front{}) {
+		return firstVersion
+	}
+	return stateVersion
 }
 
 // ParseState reads a state strictly: unknown keys, trailing bytes and anything

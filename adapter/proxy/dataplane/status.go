@@ -30,8 +30,10 @@ func (s *Status) Side(name string) *SideStatus {
 
 // SideStatus is what the proxy sees of a side.
 type SideStatus struct {
-	Name       string         `json:"name"`
-	Routed     bool           `json:"routed"`
+	Name   string `json:"name"`
+	Routed bool   `json:"routed"`
+	// Share is how much of the requests the side gets, in percent.
+	Share      float64        `json:"share"`
 	InFlight   int64          `json:"in_flight"`
 	WebSockets int64          `json:"websockets"`
 	Targets    []TargetStatus `json:"targets"`
@@ -65,8 +67,8 @@ func (p *Proxy) Status() Status {
 	for _, name := range slices.Sorted(maps.Keys(p.live)) {
 		s := p.live[name]
 		side := SideStatus{
-			Name: name, Routed: p.state.Route == name,
-			InFlight: s.count.inFlight.Load(), WebSockets: s.count.websockets.Load(),
+			Name: name, Routed: p.state.routed(name), Share: p.state.share(name),
+			InFlight: s.inFlight(), WebSockets: s.websockets(),
 		}
 		for _, t := range s.targets {
 			side.Targets = append(side.Targets, t.status())
@@ -84,6 +86,19 @@ func (t *target) status() TargetStatus {
 	}
 }
 
+// share returns a side's part of the requests in percent.
+func (s *State) share(name string) float64 {
+	switch {
+	case s.Split != nil && s.Split.Side == name:
+		return s.Split.Weight
+	case name == "" || s.Route != name:
+		return 0
+	case s.Split != nil:
+		return 100 - s.Split.Weight
+	}
+	return 100
+}
+
 // Stats are the counters since the proxy, or the side, began. A StartedAt that
 // changed says that they began anew.
 type Stats struct {
@@ -96,9 +111,21 @@ type Stats struct {
 	Sides map[string]SideStats `json:"sides"`
 }
 
-// SideStats are the counters of one side.
+// SideStats are the counters of one side. They grow as long as it lives, also
+// while its share changes, so that two of them can be subtracted; another Since
+// says that they began anew.
 type SideStats struct {
+	Since time.Time `json:"since,omitzero"`
+	// Share is how much of the requests the side gets now, in percent.
+	Share float64 `json:"share"`
+	// Requests are all that the side was given, also by the other side, when
+	// that had failed them.
 	Requests uint64 `json:"requests"`
+	// Failed are those that it answered with 5xx, or not, or not to the end. Left
+	// are those that it failed as well, but that another side was given. What
+	// the proxy refused by itself is in neither.
+	Failed uint64 `json:"failed"`
+	Left   uint64 `json:"left"`
 	// Status counts answers by class, "2xx".
 	Status map[string]uint64 `json:"status"`
 	// Errors are answers the proxy had to give or to break off itself.
@@ -114,6 +141,9 @@ type SideStats struct {
 	BytesIn  uint64       `json:"bytes_in"`
 	BytesOut uint64       `json:"bytes_out"`
 	Latency  LatencyStats `json:"latency"`
+	// Testers are the same counters of the testers' requests, which are in none
+	// of those above; nil where there were none.
+	Testers *SideStats `json:"testers,omitempty"`
 	// Targets are keyed by address.
 	Targets map[string]TargetStats `json:"targets,omitempty"`
 }
@@ -126,8 +156,8 @@ type ErrorStats struct {
 	Upstream uint64 `json:"upstream"`
 }
 
-// LatencyStats are the times from a request's arrival to the header of its
-// answer.
+// LatencyStats are the times from the moment when a side was given a request to
+// the header of its answer, or to its failure.
 type LatencyStats struct {
 	Count uint64           `json:"count"`
 	Sum   ripcord.Duration `json:"sum"`
@@ -178,6 +208,11 @@ func (p *Proxy) Stats() Stats {
 	}
 	for name, s := range p.live {
 		side := s.count.stats()
+		side.Since, side.Share = s.since.UTC(), p.state.share(name)
+		if s.testers.requests.Load() > 0 {
+			testers := s.testers.stats()
+			side.Testers = &testers
+		}
 		side.Targets = make(map[string]TargetStats, len(s.targets))
 		for _, t := range s.targets {
 			side.Targets[t.addr] = TargetStats{
@@ -193,7 +228,8 @@ func (p *Proxy) Stats() Stats {
 func (c *counters) stats() SideStats {
 	s := SideStats{
 		Requests: c.requests.Load(), Status: make(map[string]uint64, len(c.classes)),
-		Errors:    ErrorStats{Own: c.own.Load(), Upstream: c.upstream.Load()},
+		Errors: ErrorStats{Own: c.own.Load(), Upstream: c.upstream.Load()},
+		Failed: c.failed.Load(), Left: c.left.Load(),
 		Cancelled: c.cancelled.Load(), Replays: c.replays.Load(),
 		InFlight: c.inFlight.Load(), WebSockets: c.websockets.Load(), Upgraded: c.upgraded.Load(),
 		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(), Latency: c.latency.stats(),

@@ -43,12 +43,22 @@ type target struct {
 	errors   atomic.Uint64
 	// cuts counts ejections.
 	cuts atomic.Uint64
+	// answers counts the headers of answers that came from here.
+	answers atomic.Uint64
+	// doubted: it gives no sign of life at the moment. It gets nothing while
+	// another target is well, although it has not failed its probes yet.
+	doubted atomic.Bool
 
 	mu      sync.Mutex
 	waiting map[*exchange]struct{}
 	probe   ProbeResult
 	// streak counts equal probe results in a row: positive good, negative bad.
 	streak int
+	// late counts probes in a row that got no answer in time while nothing
+	// else was answered either.
+	late int
+	// usual is how long a good probe takes, smoothed.
+	usual time.Duration
 }
 
 // ProbeResult is what the newest probe of a target saw.
@@ -61,6 +71,9 @@ type ProbeResult struct {
 	Error string `json:"error,omitempty"`
 	// Body is the beginning of a bad answer's body.
 	Body string `json:"body,omitempty"`
+	// took is how long it took; late says that it ran out of time.
+	took time.Duration
+	late bool
 }
 
 func newTarget(addr string, limits Limits, now func() time.Time) *target {
@@ -74,7 +87,17 @@ func (t *target) readiness() readiness { return readiness(t.state.Load()) }
 
 func (t *target) usable() bool {
 	r := t.readiness()
-	return r == ready || r == assumed
+	return (r == ready || r == assumed) && !t.doubted.Load()
+}
+
+// doubt says that the target gives no sign of life; sign is one.
+func (t *target) doubt() { t.doubted.Store(true) }
+
+func (t *target) sign() {
+	t.answers.Add(1)
+	if t.doubted.Load() {
+		t.doubted.Store(false)
+	}
 }
 
 // connect returns a connection for the exchange: an idle one, or a new one.
@@ -104,15 +127,21 @@ func (t *target) answered(x *exchange) {
 	t.mu.Unlock()
 }
 
-// cut makes all exchanges that wait for an answer fail at once, so that they
-// can be sent to another target, and returns their number.
-func (t *target) cut() int {
+// cut makes exchanges that wait for an answer fail at once: those that may be
+// sent again, so that another target can have them, or all. The others go on
+// waiting as long as there is a chance that they are answered after all. It
+// returns how many were cut.
+func (t *target) cut(all bool) int {
 	t.pool.flush()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.cuts.Add(1)
+	n := 0
 	for x := range t.waiting {
-		x.abort(stoppedByCut)
+		if all || x.repeatable {
+			x.abort(stoppedByCut)
+			n++
+		}
 	}
-	return len(t.waiting)
+	return n
 }

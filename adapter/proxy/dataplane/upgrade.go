@@ -18,30 +18,32 @@ const halfClosed = 60 * time.Second
 // The tunnel stays with its side when the route changes, until one end closes
 // it or the side is drained.
 func (in *inbound) switchProtocols(x *exchange, response *http.Response) {
-	side := in.side
+	side, count := in.side, in.count
 	if !strings.EqualFold(in.upgrade, response.Header.Get("Upgrade")) || in.upgrade == "" {
-		in.notSwitched(x, &side.count.upstream, http.StatusBadGateway, errBadAnswer.Error())
+		count.failed.Add(1)
+		in.notSwitched(x, &count.upstream, http.StatusBadGateway, errBadAnswer.Error())
 		return
 	}
-	if side.count.websockets.Add(1) > int64(side.spec.Limits.MaxWebSockets) {
-		side.count.websockets.Add(-1)
-		in.notSwitched(x, &side.count.own, http.StatusServiceUnavailable, "too many open connections")
+	count.websockets.Add(1)
+	if side.websockets() > int64(side.spec.Limits.MaxWebSockets) {
+		count.websockets.Add(-1)
+		in.notSwitched(x, &count.own, http.StatusServiceUnavailable, "too many open connections")
 		return
 	}
-	defer side.count.websockets.Add(-1)
+	defer count.websockets.Add(-1)
 	client, buffered, err := http.NewResponseController(in.w).Hijack()
 	if err != nil {
-		in.notSwitched(x, &side.count.own, http.StatusBadGateway, "the connection cannot be upgraded")
+		in.notSwitched(x, &count.own, http.StatusBadGateway, "the connection cannot be upgraded")
 		return
 	}
-	side.count.status(http.StatusSwitchingProtocols)
+	count.status(http.StatusSwitchingProtocols)
 	_ = client.SetDeadline(time.Time{})
 	x.release()
 	t := &tunnel{client: client, upstream: x.conn.Conn}
 	side.addTunnel(t)
 	defer side.removeTunnel(t)
 	defer t.close()
-	side.count.upgraded.Add(1)
+	count.upgraded.Add(1)
 	// from here on it is no request any more: it must not hold up a drain of those.
 	x.target.answered(x)
 	x.target.inFlight.Add(-1)
@@ -50,14 +52,14 @@ func (in *inbound) switchProtocols(x *exchange, response *http.Response) {
 		return
 	}
 	_ = x.conn.SetDeadline(time.Time{})
-	t.run(side, buffered.Reader, x.conn.reader, in.proxy.now)
+	t.run(count, buffered.Reader, x.conn.reader, in.proxy.now)
 }
 
 // notSwitched answers in place of a switch, and counts whose error it was.
 func (in *inbound) notSwitched(x *exchange, count *atomic.Uint64, status int, text string) {
 	in.end(x, false)
 	count.Add(1)
-	in.side.count.status(status)
+	in.count.status(status)
 	writePage(in.w, status, text)
 }
 
@@ -75,15 +77,15 @@ func writeSwitch(client net.Conn, response *http.Response) error {
 }
 
 // run copies in both directions until both have ended.
-func (t *tunnel) run(side *liveSide, fromClient, fromTarget *bufio.Reader, now func() time.Time) {
+func (t *tunnel) run(count *counters, fromClient, fromTarget *bufio.Reader, now func() time.Time) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		n := pump(t.upstream, t.client, fromClient, now)
-		side.count.bytesIn.Add(n)
+		count.bytesIn.Add(n)
 	}()
 	n := pump(t.client, t.upstream, fromTarget, now)
-	side.count.bytesOut.Add(n)
+	count.bytesOut.Add(n)
 	<-done
 }
 
