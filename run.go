@@ -96,7 +96,7 @@ func (s *Summary) Apply(e Entry) {
 			s.Until = *e.Until
 		}
 	case RunReleased:
-		if e.State != StateRollingBack { // what failed is tried again
+		if s.BackAt.IsZero() { // what failed is tried again
 			s.Failure, s.FailedStep = nil, ""
 		}
 	case RunRollingBack:

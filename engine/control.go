@@ -18,7 +18,7 @@ func (d *decision) controls() bool {
 	case ripcord.VerbAbort, ripcord.VerbRollback:
 		return d.wantsBack(r)
 	case ripcord.VerbClose:
-		if d.stopAll() {
+		if going := d.cancelAll(Undoing); d.stopAll() || going {
 			return true
 		}
 		e.Kind = ripcord.RunClosed
@@ -29,7 +29,10 @@ func (d *decision) controls() bool {
 	case ripcord.VerbResume:
 		e.Kind, e.State = ripcord.RunResumed, d.underway()
 	case ripcord.VerbRetry:
-		e.Kind, e.State = ripcord.RunReleased, d.underway()
+		if d.Hold == nil && d.stopUndo(d.Steps[r.Step]) {
+			return true
+		}
+		e.Kind, e.State = ripcord.RunReleased, d.onward()
 		if e.Step == "" && d.Hold != nil {
 			e.Step = d.Hold.Step
 		}
@@ -92,11 +95,20 @@ func (s *State) underway() ripcord.RunState {
 }
 
 // skip leaves the step as it is and goes on: two entries, the second follows
-// when the first has changed the state.
+// when the first has changed the state. A step that came back before its undo
+// could be stopped is back.
 func (d *decision) skip(r *ripcord.Request) bool {
 	t := d.skipTarget(r)
 	if t == nil {
 		return false
+	}
+	if d.Hold == nil && d.stopUndo(t) {
+		return true
+	}
+	goesOn := ripcord.Entry{Kind: ripcord.RunReleased, Who: r.Who, Reason: reasonOf(r), State: d.onward()}
+	if d.Back && t.isBack() {
+		d.record(goesOn)
+		return true
 	}
 	e := ripcord.Entry{Kind: ripcord.StepSkipped, Step: t.Spec.ID, Who: r.Who, Reason: reasonOf(r)}
 	if d.Back {
@@ -104,7 +116,7 @@ func (d *decision) skip(r *ripcord.Request) bool {
 	}
 	d.Commands = []Command{
 		{Op: OpRecord, Step: t.Spec.ID, Entry: e},
-		{Op: OpRecord, Entry: ripcord.Entry{Kind: ripcord.RunReleased, Who: r.Who, Reason: reasonOf(r), State: d.underway()}},
+		{Op: OpRecord, Entry: goesOn},
 	}
 	return true
 }
@@ -161,10 +173,12 @@ func (s *State) Refuse(r ripcord.Request) string {
 		if s.Hold != nil || s.Back || s.Committed {
 			return "nothing to hold: the run is " + string(s.State)
 		}
-	case ripcord.VerbRetry, ripcord.VerbClose:
-		if s.Hold == nil {
+	case ripcord.VerbClose:
+		if s.Hold == nil && s.UndoGoingOn() == nil {
 			return fmt.Sprintf("%s needs a held run; this one is %s", r.Verb, s.State)
 		}
+	case ripcord.VerbRetry:
+		return s.refuseRetry(r)
 	case ripcord.VerbSkip:
 		return s.refuseSkip(r)
 	case ripcord.VerbApprove, ripcord.VerbReject:
@@ -175,7 +189,7 @@ func (s *State) Refuse(r ripcord.Request) string {
 
 func (s *State) refuseSkip(r ripcord.Request) string {
 	if s.Hold == nil {
-		return fmt.Sprintf("skip needs a held run; this one is %s", s.State)
+		return s.refuseStop(r)
 	}
 	t := s.skipTarget(&r)
 	switch {

@@ -68,6 +68,8 @@ type Step struct {
 	Logs                       []ripcord.BlobRef
 	StartedAt, EndedAt         time.Time
 	UndoStartedAt, UndoEndedAt time.Time
+	// UndoTriedAt is when the newest try of the undo began.
+	UndoTriedAt time.Time `json:"-"`
 }
 
 // Hold is why and until when a run waits for a person.
@@ -241,7 +243,7 @@ func (s *State) hold(e ripcord.Entry) {
 
 // release ends a hold: what failed may be tried again.
 func (s *State) release(e ripcord.Entry) {
-	s.Hold, s.Paused = nil, false
+	s.Hold, s.Paused = nil, e.State == ripcord.StatePaused
 	s.clearWant()
 	for _, t := range s.Steps {
 		t.retry(s.Back, e.Step == t.Spec.ID)

@@ -56,6 +56,7 @@ func (t *Step) applyBack(e ripcord.Entry) bool {
 	case ripcord.StepUndoIntent:
 		t.Effect, t.Interrupted, t.State, t.Undos = Undoing, false, ripcord.StepIsUndoing, e.Attempt
 		t.Lost, t.Settled, t.UndoBad, t.Forced, t.Unknowns, t.RetryAt = false, false, false, false, 0, time.Time{}
+		t.UndoTriedAt = e.At
 		if t.UndoStartedAt.IsZero() {
 			t.UndoStartedAt = e.At
 		}

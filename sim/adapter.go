@@ -52,9 +52,31 @@ func (s *step) during(op fake.Op, a ripcord.Attempt, effect func(a ripcord.Attem
 	return err
 }
 
-// Apply applies.
+// Apply applies. Beside others, it waits here until they have passed: all fibers
+// take turns, so the world itself must not wait.
 func (s *step) Apply(ctx context.Context, a ripcord.Attempt) error {
-	return s.during(fake.Apply, a, func(a ripcord.Attempt) error { return s.Step.Apply(ctx, a) })
+	return s.during(fake.Apply, a, func(a ripcord.Attempt) error {
+		if enough := a.Enough; enough != nil {
+			s.p.mayDie("beside others: " + string(s.id))
+			s.p.sim.current.pause(func() bool { return ctx.Err() != nil || closed(enough) })
+			s.p.mayDie("after others: " + string(s.id))
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s.p.sim.coverage.count("stood beside others")
+			a.Enough = nil
+		}
+		return s.Step.Apply(ctx, a)
+	})
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // Undo undoes.

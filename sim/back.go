@@ -15,6 +15,12 @@ func (j *judge) backEntry(p *process, b *book, e *ripcord.Entry) {
 			j.verified(p, b, e)
 		}
 	case ripcord.StepUndoFailed:
+		if e.Failure.Class == ripcord.FailedCancelled {
+			j.sim.coverage.count("undo stopped")
+			if !b.stop {
+				j.violate("undo stopped", "the undo of %s was stopped, and nobody asked for it", e.Step)
+			}
+		}
 		b.open, b.lost = false, false
 	case ripcord.StepLeft:
 		b.left, b.open, b.lost, b.asked = true, false, false, false
@@ -33,10 +39,11 @@ func (j *judge) undoIntent(p *process, b *book, e *ripcord.Entry) {
 	if b.undone || b.left {
 		j.violate("only executed", "undo of %s, which is back already", id)
 	}
-	if b.open && (!b.lost || j.said <= b.said) {
+	ordered := j.said > b.said || b.stop // whoever has it stopped and tried again knows that it was begun
+	if b.open && (!b.lost || !ordered) {
 		j.violate("order", "an undo intent of %s while an effect has no result", id)
 	}
-	if b.lost && b.undos+b.intents > 0 && !b.set.Checkable && !b.set.UndoIdempotent && j.said <= b.said {
+	if b.lost && b.undos+b.intents > 0 && !b.set.Checkable && !b.set.UndoIdempotent && !ordered {
 		j.violate("a person's order", "undo of %s although nothing can prove how far its interrupted effect came", id)
 	}
 	if b.undos == 0 {
@@ -44,7 +51,7 @@ func (j *judge) undoIntent(p *process, b *book, e *ripcord.Entry) {
 		j.undoOrder(id, b)
 	}
 	b.undos++
-	b.by, b.attempt, b.open, b.asked, b.lost, b.look = p, e.Attempt, true, false, false, ""
+	b.by, b.attempt, b.open, b.asked, b.lost, b.stop, b.look = p, e.Attempt, true, false, false, false, ""
 }
 
 // settledFirst: before the first undo nothing is in progress, and it is known

@@ -145,7 +145,7 @@ func (j *judge) runEntry(e *ripcord.Entry) {
 	case ripcord.RunResumed:
 		j.paused = false
 	case ripcord.RunReleased:
-		j.held, j.paused = false, false
+		j.held, j.paused = false, e.State == ripcord.StatePaused
 		clear(j.failed)
 	case ripcord.RunRollingBack:
 		j.back, j.held, j.paused = true, false, false
@@ -189,6 +189,7 @@ func (j *judge) control(e *ripcord.Entry) {
 		return
 	}
 	j.sim.coverage.count("did " + string(e.Request.Verb))
+	j.stops(e.Request)
 	switch e.Request.Verb {
 	case ripcord.VerbRetry, ripcord.VerbAbort, ripcord.VerbRollback:
 		j.said++

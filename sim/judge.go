@@ -79,6 +79,8 @@ type book struct {
 	asked   bool
 	// again: the step may have been applied twice by somebody's order.
 	again bool
+	// stop: a person has asked for the end of the undo in progress.
+	stop bool
 	// active is the effect in progress, by whom.
 	active map[*process]fake.Op
 }
@@ -166,6 +168,25 @@ func (j *judge) question() (ripcord.StepID, bool) {
 		}
 	}
 	return "", false
+}
+
+// undoing returns the step whose undo is in progress.
+func (j *judge) undoing() (ripcord.StepID, bool) {
+	for i := range j.sim.plan.Steps {
+		if id := j.sim.plan.Steps[i].ID; j.books[id].open && j.books[id].undos > 0 {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// stops notes who may be stopped on a person's word: the named undo, or, when
+// the run is closed, each.
+func (j *judge) stops(r *ripcord.Request) {
+	for id, b := range j.books {
+		named := id == r.Step && (r.Verb == ripcord.VerbRetry || r.Verb == ripcord.VerbSkip)
+		b.stop = b.stop || named || r.Verb == ripcord.VerbClose
+	}
 }
 
 // died notes that an executor is gone, with all that it had in progress.

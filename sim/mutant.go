@@ -161,6 +161,15 @@ func backMutants() []*Mutant {
 			State: each(func(s *engine.State, t *engine.Step) { t.Settled = t.Settled || s.Back }),
 		},
 		{
+			Name: "undo stopped unasked", Breaks: "undo stopped",
+			Decide: func(s *engine.State, d engine.Decision) engine.Decision {
+				if t := s.UndoGoingOn(); t != nil && !t.Interrupted && s.LastRequest > 0 {
+					d.Commands = append(d.Commands, engine.Command{Op: engine.OpCancel, Step: t.Spec.ID})
+				}
+				return d
+			},
+		},
+		{
 			Name: "oldest undone first", Breaks: "undo order",
 			State: each(func(_ *engine.State, t *engine.Step) { t.Order = 1_000_000 - t.Order }),
 		},

@@ -61,8 +61,22 @@ func (p *person) decide(s *simulation, summary ripcord.Summary) (ripcord.Verb, r
 		return ripcord.VerbApprove, step
 	}
 	if s.clock.Sub(p.quiet) > 25*time.Second && !s.process.dead && !s.process.stalled.After(s.clock) {
+		if step, ok := s.judge.undoing(); ok {
+			return p.unhang(s, step)
+		}
 		s.coverage.count("hung until aborted")
 		return ripcord.VerbAbort, ""
 	}
 	return "", ""
+}
+
+// unhang stops an undo that hangs, in one of the ways that there are. A nervous
+// person aborts once more before, which must not stop it.
+func (p *person) unhang(s *simulation, step ripcord.StepID) (ripcord.Verb, ripcord.StepID) {
+	verb := pick(s.dice, ripcord.VerbRetry, ripcord.VerbRetry, ripcord.VerbSkip, ripcord.VerbAbort, ripcord.VerbClose)
+	s.coverage.count("undo hung until " + string(verb))
+	if verb == ripcord.VerbClose {
+		step = ""
+	}
+	return verb, step
 }

@@ -265,7 +265,7 @@ func (s *scenario) addBlocks(d *dice) {
 		if (at.op == fake.Apply || at.op == fake.Undo) && d.in(2, 3) {
 			at.phase = fake.Middle
 		}
-		if at.op == fake.Undo || at.op == fake.Check { // nothing cancels these
+		if at.op == fake.Check || at.op == fake.Undo && b.lasts == 0 && d.in(1, 2) { // nothing cancels these, a person some undos
 			b.lasts = d.between(time.Second, 12*time.Second)
 		}
 		s.blocks[at] = b

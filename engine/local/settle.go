@@ -114,7 +114,7 @@ func (t *task) undo(ctx context.Context) error {
 // saw the before-image.
 func (t *task) undone(ctx, limited context.Context, step ripcord.Step, err error) error {
 	if err != nil {
-		return t.undoFailed(ctx, t.failure(limited, err))
+		return t.undoFailed(ctx, t.undoFailure(ctx, limited, err))
 	}
 	e := ripcord.Entry{Kind: ripcord.StepUndone, Step: t.id, Attempt: t.command.Attempt}
 	if t.spec.Traits.Checkable {
@@ -123,15 +123,23 @@ func (t *task) undone(ctx, limited context.Context, step ripcord.Step, err error
 			return nil
 		}
 		if err != nil {
-			return t.undoFailed(ctx, t.failure(ctx, err))
+			return t.undoFailed(ctx, t.undoFailure(ctx, ctx, err))
 		}
 		if !seen.Same(t.was.Before) {
-			return t.undoFailed(ctx, t.mismatch(seen))
+			return t.undoFailed(ctx, t.undoFailure(ctx, ctx, t.mismatch(seen)))
 		}
 		e.Seen, e.Verified = seen, true
 	}
 	e.Blobs = t.keepLog(ctx, fmt.Sprintf("undo-%d", t.command.Attempt))
 	return t.append(ctx, e)
+}
+
+// undoFailure is why an undo has not brought the step back.
+func (t *task) undoFailure(ctx, limited context.Context, err error) *ripcord.Failure {
+	if errors.Is(context.Cause(ctx), errCancelled) {
+		return &ripcord.Failure{Class: ripcord.FailedCancelled, Summary: fmt.Sprintf("a person stopped this try of the undo of step %s", t.id)}
+	}
+	return t.failure(limited, err)
 }
 
 func (t *task) mismatch(seen *ripcord.Sighting) *ripcord.Failure {
