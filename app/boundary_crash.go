@@ -5,7 +5,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,22 +19,49 @@ import (
 // at its Nth append to the journal, counted from 1.
 const crashVariable = "RIPCORD_CRASH_AT"
 
+// crashFileVariable names a file that says the same. Who dies of it removes it
+// first, so that of the executors that a keeper starts one dies, not all.
+const crashFileVariable = "RIPCORD_CRASH_FILE"
+
+// graceVariable is how long an interrupted run waits for a person, after its
+// lease, before the keeper goes on with it; less than 0 is not even the lease.
+const graceVariable = "RIPCORD_ORPHAN_GRACE"
+
 // boundary kills this process at one boundary of the journal.
 type boundary struct {
 	when string
 	at   int64
+	file string
 	seen *atomic.Int64
+	wait time.Duration
 }
 
 func newBoundary(o Options) boundary {
-	b := boundary{seen: new(atomic.Int64)}
-	if text, ok := o.LookupEnv(crashVariable); ok {
+	b := boundary{seen: new(atomic.Int64), wait: orphanGrace}
+	text, ok := o.LookupEnv(crashVariable)
+	if !ok {
+		if b.file, ok = o.LookupEnv(crashFileVariable); ok {
+			data, err := os.ReadFile(b.file)
+			text, ok = string(data), err == nil
+		}
+	}
+	if ok {
 		if _, err := fmt.Sscanf(text, "%s %d", &b.when, &b.at); err != nil {
 			o.warn(crashVariable + " is not understood: " + err.Error())
 		}
 	}
+	if text, ok := o.LookupEnv(graceVariable); ok {
+		wait, err := time.ParseDuration(text)
+		if err != nil {
+			o.warn(graceVariable + " is not understood: " + err.Error())
+		}
+		b.wait = wait
+	}
 	return b
 }
+
+// grace is how long an interrupted run waits for a person.
+func (b boundary) grace() time.Duration { return b.wait }
 
 func (b boundary) before() { b.reach("before", b.seen.Add(1)) }
 
@@ -40,6 +69,9 @@ func (b boundary) after() { b.reach("after", b.seen.Load()) }
 
 func (b boundary) reach(when string, n int64) {
 	if b.when == when && b.at == n {
+		if b.file != "" {
+			_ = os.Remove(b.file)
+		}
 		_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
 		select {}
 	}

@@ -83,7 +83,7 @@ func (a *App) due(ctx context.Context, r ripcord.Summary) (bool, error) {
 		}
 		return a.asked(ctx, r.Run)
 	}
-	return r.Detached || now.After(holder.Expires.Add(orphanGrace)), nil
+	return r.Detached || now.After(holder.Expires.Add(a.boundary.grace())), nil
 }
 
 // asked reports whether a request waits for an executor.

@@ -60,7 +60,7 @@ func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {
 		return c.interrupted(cmd, a, summary.Run, err)
 	}
 	err = c.ended(cmd, a, state, o.back || before.Back)
-	if o.back && state.State == ripcord.StateSucceeded && state.Plan.Purpose == ripcord.PurposeRelease {
+	if o.back && state.State == ripcord.StateSucceeded && len(state.Plan.Reverts) == 0 {
 		c.code = exitRefused // it was committed before anybody could ask, and stays
 	}
 	return err

@@ -2,152 +2,146 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/app"
 )
 
 // lanes is how many worlds are crashed side by side.
 const lanes = 4
 
-// crash is one way to be killed at a boundary and to go on.
-type crash struct {
-	name string
-	// broken makes the release's watch fail, so that it goes back.
-	broken bool
-	// back asks recover to go back.
-	back bool
-	// new says that the world is all new in the end.
-	new bool
-	// code is that of recover: 0 it went as was asked for, 3 the release failed
-	// and was rolled back, 6 it was committed already.
-	code []int
-}
+// sample is one in how many boundaries the stories take that are not complete.
+const sample = 9
 
-// TestKilledAtEveryBoundary kills a ten-step release before and after every
-// append to the journal, forward and on the way back; whichever way recover goes,
-// the world is all new or all old, never something between.
+// TestKilledAtEveryBoundary kills a ten-step release, and what takes one back,
+// before and after every append to the journal; whichever way it is recovered,
+// the world is all new or all old, never something between. Some stories take
+// only a sample of the boundaries, another one each day; with RIPCORD_SOAK set
+// all take all. RIPCORD_SAMPLE=N repeats a day's.
 func TestKilledAtEveryBoundary(t *testing.T) {
 	t.Parallel()
-	for _, c := range []crash{
-		{name: "forward, then on", new: true, code: []int{0}},
-		{name: "forward, then back", back: true, code: []int{0, 6}},
-		{name: "back, then on", broken: true, code: []int{0, 3}},
-	} {
+	first := time.Now().Unix() / 86400
+	if text := os.Getenv("RIPCORD_SAMPLE"); text != "" {
+		var err error
+		if first, err = strconv.ParseInt(text, 10, 64); err != nil {
+			t.Fatalf("RIPCORD_SAMPLE: %v", err)
+		}
+	}
+	t.Logf("RIPCORD_SAMPLE=%d", first)
+	for _, c := range crashes() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var next, kills atomic.Int64
+			step, lanes := int64(1), lanes
+			if !c.complete && os.Getenv("RIPCORD_SOAK") == "" {
+				step, lanes = sample, 1
+			}
+			var taken, kills atomic.Int64
+			next := func() int64 { return first%step + 1 + step*(taken.Add(1)-1) }
 			var done sync.WaitGroup
 			for lane := range lanes {
 				done.Go(func() {
 					w := newWorld(t, "shop")
 					w.binary = filepath.Join(bin, crashBinary)
-					kills.Add(w.crashAll(c, lane, &next))
+					kills.Add(w.crashAll(c, lane, next))
 				})
 			}
 			done.Wait()
 			t.Logf("%d kills", kills.Load())
-			if kills.Load() < 60 {
+			if fewest := c.fewest / step; kills.Load() < fewest {
 				t.Errorf("only %d kills: the boundaries are not reached", kills.Load())
 			}
 		})
 	}
 }
 
-// crashAll takes boundary after boundary until a release survives, because it
-// has fewer boundaries; it returns the number of kills. Each release begins where
-// the one before has ended.
-func (w *world) crashAll(c crash, lane int, next *atomic.Int64) (kills int64) {
-	w.must(0, "keeper", "start")
+// scene is one round of a story: from one good world to the next.
+type scene struct {
+	// n counts boundaries; at says which it is.
+	n  int64
+	at string
+	// version is what the round releases; now is there before and want the world
+	// that every version makes.
+	version, now, want string
+	// newest is the run before the killed command.
+	newest ripcord.RunID
+	// goal is there once the killed run succeeds, home once it is rolled back.
+	goal, home string
+}
+
+// crashAll takes boundary after boundary until a command survives, because it has
+// fewer boundaries; it returns the number of kills. Each round begins where the
+// one before has ended.
+func (w *world) crashAll(c crash, lane int, next func() int64) (kills int64) {
+	if c.prepare != nil {
+		c.prepare(w)
+	}
+	w.startKeeper()
 	w.release(0, "v0")
 	now, want := "v0", w.fingerprint("v0")
-	for {
-		n := next.Add(1)
-		at := fmt.Sprintf("%s %d", []string{"before", "after"}[n%2], (n+1)/2)
-		version := fmt.Sprintf("v%d-%d", lane, n)
-		w.env = []string{"RIPCORD_CRASH_AT=" + at}
-		w.healthy(!c.broken)
-		r := w.do(w.releaseArgs(version)...)
-		w.env = nil
-		if n%3 == 0 && r.code == killed {
-			kills += w.recoverKilled(c, n/3)
+	for !w.Failed() {
+		n := next()
+		s := scene{
+			n: n, at: fmt.Sprintf("%s %d", []string{"before", "after"}[n%2], (n+1)/2),
+			version: fmt.Sprintf("v%d-%d", lane, n), now: now, want: want,
 		}
-		if r.code != killed {
-			w.Logf("%s is not reached any more", at)
+		s.goal, s.home = s.version, s.now
+		s.newest = w.show().Run
+		if c.scene != nil {
+			c.scene(w, &s)
+		}
+		if !c.strike(w, &s) {
+			w.Logf("%s is not reached any more", s.at)
 			return kills
 		}
 		kills++
-		now = w.crashed(c, at, now, version, want)
-		if w.Failed() {
-			return kills
-		}
-	}
-}
-
-// crashed recovers the killed release and compares. It returns the version that
-// there is now.
-func (w *world) crashed(c crash, at, before, version, want string) string {
-	w.Helper()
-	interrupted, _ := w.look()
-	if interrupted.Version != version { // it was killed before it was planned
-		w.same(at, before, want)
-		return before
-	}
-	if interrupted.EndedAt == nil {
-		w.recovered(c, at, interrupted.LastGood)
-	}
-	now := w.show()
-	after := before
-	if now.State == ripcord.StateSucceeded {
-		after = version
-	}
-	switch {
-	case !interrupted.LastGood && (now.State == ripcord.StateSucceeded) != c.new:
-		w.Errorf("killed %s, the run is %s", at, now.State)
-	case now.State == ripcord.StateRolledBack && (now.Verified == nil || !*now.Verified):
-		w.Errorf("killed %s, the way back is not verified", at)
-	}
-	w.same(at, after, want)
-	w.verified()
-	w.quiet()
-	return after
-}
-
-// recoverArgs are those that go on with the interrupted run.
-func (c crash) recoverArgs() []string {
-	if c.back {
-		return []string{"recover", "--rollback", "--reason", "it was killed"}
-	}
-	return []string{"recover"}
-}
-
-// recoverKilled kills a recover as well, at one of its first boundaries.
-func (w *world) recoverKilled(c crash, n int64) (kills int64) {
-	w.Helper()
-	if v, _ := w.look(); v.EndedAt != nil {
-		return 0
-	}
-	w.env = []string{fmt.Sprintf("RIPCORD_CRASH_AT=%s %d", []string{"before", "after"}[n%2], 1+n/2%16)}
-	defer func() { w.env = nil }()
-	if w.do(c.recoverArgs()...).code == killed {
-		kills = 1
+		now = w.crashed(c, s)
 	}
 	return kills
 }
 
-// recovered goes on with the interrupted run.
-func (w *world) recovered(c crash, at string, committed bool) {
+// crashed recovers the killed run and compares. It returns the version that
+// there is now.
+func (w *world) crashed(c crash, s scene) (now string) {
 	w.Helper()
-	r := w.do(c.recoverArgs()...)
-	if !slices.Contains(c.code, r.code) || c.back && committed != (r.code == 6) {
-		w.Fatalf("killed %s, recover ended with %s", at, r)
+	interrupted := w.show()
+	if interrupted.Run == s.newest { // it was killed before it was planned
+		now = s.home
+		w.truth(s.at, now, interrupted.Run)
+		w.same(s.at, now, s.want)
+		return now
 	}
+	if interrupted.EndedAt == nil {
+		c.recover(w, s)
+	}
+	end := w.show()
+	now = s.home
+	if end.State == ripcord.StateSucceeded {
+		now = s.goal
+	}
+	switch {
+	case end.Run != interrupted.Run:
+		w.Errorf("killed %s, run %s is followed by %s", s.at, interrupted.Run, end.Run)
+	case !end.State.Ended():
+		w.Errorf("killed %s, the run is %s", s.at, end.State)
+	case !interrupted.LastGood && end.State != c.ends:
+		w.Errorf("killed %s, the run is %s, not %s", s.at, end.State, c.ends)
+	case end.State == ripcord.StateRolledBack && (end.Verified == nil || !*end.Verified):
+		w.Errorf("killed %s, the way back is not verified", s.at)
+	}
+	w.same(s.at, now, s.want)
+	w.truth(s.at, now, end.Run)
+	w.verified()
+	w.quiet()
+	return now
 }
 
 // same fails the test unless the world is the one that the version makes.
@@ -155,5 +149,30 @@ func (w *world) same(at, version, want string) {
 	w.Helper()
 	if diff := cmp.Diff(want, w.fingerprint(version)); diff != "" {
 		w.Errorf("killed %s, the world is not that of %s (-want +got):\n%s", at, version, diff)
+	}
+}
+
+// truth fails the test unless status and history tell that nothing is going on
+// and that the version is last good.
+func (w *world) truth(at, version string, newest ripcord.RunID) {
+	w.Helper()
+	var status []app.Status
+	w.tells(&status, "status")
+	if len(status) != 1 || status[0].Good == nil || status[0].Good.Version != version || status[0].Run != newest || status[0].EndedAt == nil {
+		w.Errorf("killed %s, there is %s after run %s, but status tells %+v", at, version, newest, status)
+	}
+	var history []app.View
+	w.tells(&history, "history")
+	good := 0
+	for i, v := range history {
+		if v.EndedAt == nil || v.Interrupted || i == 0 && v.Run != newest || v.LastGood && v.Version != version {
+			w.Errorf("killed %s, there is %s after run %s, but history tells %+v", at, version, newest, v)
+		}
+		if v.LastGood {
+			good++
+		}
+	}
+	if good != 1 {
+		w.Errorf("killed %s, %d runs are last good", at, good)
 	}
 }

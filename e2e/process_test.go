@@ -134,24 +134,18 @@ func (w *world) release(code int, version string, more ...string) result {
 // show returns the newest run.
 func (w *world) show() app.View {
 	w.Helper()
-	view, ok := w.look()
-	if !ok {
-		w.Fatalf("there is no run to show: %s", w.do("show", "-o", "json"))
-	}
+	var view app.View
+	w.tells(&view, "show")
 	return view
 }
 
-// look returns the newest run where there is one.
-func (w *world) look() (view app.View, ok bool) {
+// tells runs a command that succeeds, and reads its JSON.
+func (w *world) tells(into any, args ...string) {
 	w.Helper()
-	r := w.do("show", "-o", "json")
-	if r.code != 0 {
-		return view, false
+	r := w.must(0, append(args, "-o", "json")...)
+	if err := json.Unmarshal([]byte(r.stdout), into); err != nil {
+		w.Fatalf("%v: %v in %s", args, err, r.stdout)
 	}
-	if err := json.Unmarshal([]byte(r.stdout), &view); err != nil {
-		w.Fatalf("show: %v in %s", err, r.stdout)
-	}
-	return view, true
 }
 
 // verified fails the test unless the journal's chains are whole.
@@ -183,8 +177,12 @@ func (w *world) processes() []found {
 			continue
 		}
 		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")) // it may have ended
-		environ, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if len(line) > 0 && (bytes.Contains(line, []byte(w.dir)) || bytes.Contains(environ, []byte(w.dir))) {
+		ours := bytes.Contains(line, []byte(w.dir))
+		if !ours && len(line) > 0 {
+			environ, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+			ours = bytes.Contains(environ, []byte(w.dir))
+		}
+		if ours {
 			all = append(all, found{pid, strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")})
 		}
 	}

@@ -40,7 +40,7 @@ func (w *world) killAtRandom(r *rand.Rand, lane int) {
 		w.healthy(r.IntN(2) == 0)
 		what := []string{w.killRandomly(r, w.start(w.releaseArgs(version)...), 1500)}
 		for range r.IntN(3) {
-			if v, ok := w.look(); !ok || v.EndedAt != nil {
+			if w.show().EndedAt != nil {
 				break
 			}
 			what = append(what, w.killRandomly(r, w.start("recover"), 800))

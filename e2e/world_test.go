@@ -30,6 +30,8 @@ type world struct {
 	// set are plan variables, env variables of the environment.
 	set map[string]string
 	env []string
+	// keeperEnv is the environment of a keeper that startKeeper starts.
+	keeperEnv []string
 }
 
 // ports gives each world its own: first the proxy's, then the instances'.
