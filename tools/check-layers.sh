@@ -21,6 +21,9 @@ engine/up.go              ~/store/sqlite
 engine/pure.go            os/exec
 engine/local/up.go        ~/adapter/files
 engine/local/keeper.go    ~/keeper
+analysis/up.go            ~/engine
+analysis/pure.go          os
+analysis/kayenta/up.go    ~/analysis
 planfile/up.go            ~/engine
 bundle/up.go              ~/engine
 store/sqlite/sideways.go  ~/store/blobs
@@ -47,6 +50,7 @@ allowed='
 root_good.go              encoding/json
 engine/good.go            ~
 engine/local/good.go      ~/engine
+analysis/good.go          ~
 planfile/good.go          ~
 bundle/good.go            ~
 store/sqlite/good.go      ~
