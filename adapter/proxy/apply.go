@@ -21,11 +21,14 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	side := s.settings.side(&status.State)
-	if side.Name == status.State.Route {
+	if reached(&status.State, s.settings.goal(&status.State, side.Name)) {
 		return nil
 	}
 	if err := s.unchanged(a, &status.State); err != nil {
 		return err
+	}
+	if s.settings.weight() < everything && status.State.Route == "" {
+		say(a, "no other side has traffic on %s, so the new one gets all of it", s.settings.Listen)
 	}
 	put, err := s.client.PutSide(ctx, side)
 	if err != nil {
@@ -37,11 +40,13 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	from := view{state: &status.State}.image().routed()
-	_, err = s.client.SetRoute(ctx, dataplane.RouteChange{Side: side.Name, Revision: put.State.Revision})
+	change := s.settings.goal(&put.State, side.Name)
+	change.Revision = put.State.Revision
+	status, err = s.client.SetRoute(ctx, change)
 	if err != nil {
 		return refused(err)
 	}
-	say(a, "traffic on %s goes from %s to %s", s.settings.Listen, from, describe(side))
+	say(a, "traffic on %s goes from %s to %s", s.settings.Listen, from, view{state: &status.State}.image().routed())
 	return nil
 }
 
@@ -52,14 +57,23 @@ func (s *Step) unchanged(a ripcord.Attempt, state *dataplane.State) error {
 		return err
 	}
 	now := view{state: state}.image()
-	was, is := before.side(before.Route), now.side(now.Route)
-	if (was == nil) == (is == nil) && (was == nil || was.Name == is.Name && sameTargets(*was, *is)) {
+	same := before.Front.Equal(now.Front) && sameSplit(before.Split, now.Split) && sameSide(before, now, before.Route, now.Route)
+	if same && (now.Split == nil || sameSide(before, now, now.Split.Side, now.Split.Side)) {
 		return nil
 	}
 	return &ripcord.Failure{
 		Class:   ripcord.FailedTarget,
 		Summary: fmt.Sprintf("somebody else changed the route of %s: it was %s and is %s", state.Listen, before.routed(), now.routed()),
 	}
+}
+
+// sameSide reports whether both images mean the same by a name.
+func sameSide(a, b image, inA, inB string) bool {
+	was, is := a.side(inA), b.side(inB)
+	if was == nil || is == nil {
+		return was == is
+	}
+	return was.Name == is.Name && sameTargets(*was, *is)
 }
 
 // enough says when a side may get the route.

@@ -36,6 +36,8 @@ func (s *Step) look(ctx context.Context) (view, error) {
 type image struct {
 	Listen string           `json:"listen,omitempty"`
 	Route  string           `json:"route,omitempty"`
+	Split  *dataplane.Split `json:"split,omitempty"`
+	Front  dataplane.Front  `json:"front,omitzero"`
 	Sides  []dataplane.Side `json:"sides,omitempty"`
 }
 
@@ -43,7 +45,7 @@ func (v view) image() image {
 	if v.state == nil {
 		return image{}
 	}
-	return image{Listen: v.state.Listen, Route: v.state.Route, Sides: v.state.Sides}
+	return image{Listen: v.state.Listen, Route: v.state.Route, Split: v.state.Split, Front: v.state.Front, Sides: v.state.Sides}
 }
 
 func (i image) bytes() ([]byte, error) { return json.Marshal(i) }
@@ -70,7 +72,10 @@ func (i image) routed() string {
 	if side == nil {
 		return "nowhere"
 	}
-	return describe(*side)
+	if i.Split == nil {
+		return describe(*side)
+	}
+	return fmt.Sprintf("%s and %g %% to %s", describe(*side), i.Split.Weight, describe(*i.side(i.Split.Side)))
 }
 
 func describe(side dataplane.Side) string {
@@ -110,17 +115,29 @@ func (s *Step) presence(v view) ripcord.Presence {
 	if v.state == nil || unresolved(s.settings.Targets) {
 		return ripcord.Absent
 	}
-	side := s.settings.side(v.state)
+	side, partial := s.settings.side(v.state), false
 	for _, there := range v.state.Sides {
 		if !sameTargets(there, side) {
 			continue
 		}
-		if v.live && there.Name == v.state.Route && v.state.Listen == s.settings.Listen {
+		serves := v.live && v.state.Listen == s.settings.Listen && hasTraffic(v.state, there.Name)
+		switch {
+		case serves && reached(v.state, s.settings.goal(v.state, there.Name)):
 			return ripcord.Present
+		case serves: // with another part, as an earlier stage left it
+		default:
+			partial = true
 		}
+	}
+	if partial {
 		return ripcord.Partial
 	}
 	return ripcord.Absent
+}
+
+// hasTraffic reports whether the side has the route or a part of it.
+func hasTraffic(state *dataplane.State, side string) bool {
+	return state.Route == side || state.Split != nil && state.Split.Side == side
 }
 
 func (s *Step) detail(v view) string {
@@ -151,6 +168,9 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 		return fmt.Sprintf("nothing: traffic on %s goes to %s already", s.settings.Listen, to), nil
 	}
 	text := fmt.Sprintf("traffic on %s goes from %s to %s", s.settings.Listen, v.image().routed(), to)
+	if s.settings.weight() < everything {
+		text = fmt.Sprintf("%g %% of the traffic on %s, which goes to %s, goes to %s", s.settings.weight(), s.settings.Listen, v.image().routed(), to)
+	}
 	if v.state.Listen != s.settings.Listen {
 		text += fmt.Sprintf("; the proxy moves there from %s, with a short gap", v.state.Listen)
 	}

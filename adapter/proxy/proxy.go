@@ -37,6 +37,7 @@ func (a *Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.S
 	if err != nil {
 		return nil, err
 	}
+	settings.resolve(scope.Directory)
 	dir := Directory(scope.StateDir, scope.Application, scope.Environment, settings.Balancer)
 	return &Step{settings: settings, scope: scope, dir: dir, client: dataplane.NewClient(dir)}, nil
 }

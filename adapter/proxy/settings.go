@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,14 +22,22 @@ type Settings struct {
 	Balancer string `json:"balancer"`
 	// Listen is the address that clients connect to, host:port.
 	Listen string `json:"listen"`
-	// Strategy is "blue-green".
+	// Strategy is "blue-green" or "canary"; Weight says how much is shifted.
 	Strategy string `json:"strategy"`
 	// Targets are addresses, separated by commas.
 	Targets string `json:"targets"`
 	// Colour names the new side.
-	Colour string           `json:"colour,omitempty"`
+	Colour string `json:"colour,omitempty"`
+	// Weight is the part of the requests in percent that the new side has
+	// afterwards, 0 to 100; absent is all.
+	Weight *float64         `json:"weight,omitempty"`
 	Health dataplane.Health `json:"health"`
 	Limits dataplane.Limits `json:"limits"`
+	// TLS, Affinity and Testers are those of the listener from now on; absent
+	// is none. Relative paths start at the plan file's folder.
+	TLS      *dataplane.TLS      `json:"tls,omitempty"`
+	Affinity *dataplane.Affinity `json:"affinity,omitempty"`
+	Testers  *dataplane.Testers  `json:"testers,omitempty"`
 	// Drain is how long requests and upgraded connections of the side that
 	// lost the route may last.
 	Drain ripcord.Duration `json:"drain_timeout"`
@@ -38,6 +47,8 @@ type Settings struct {
 
 const (
 	blueGreen      = "blue-green"
+	canary         = "canary"
+	everything     = 100 // percent
 	defaultPatient = ripcord.Duration(30 * time.Second)
 )
 
@@ -62,15 +73,20 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 	switch {
 	case s.Balancer == "":
 		return wrong("name the balancer", "no balancer")
-	case s.Strategy != blueGreen:
-		return wrong("use blue-green", "the strategy %q is not one that the proxy knows", s.Strategy)
+	case s.Strategy != blueGreen && s.Strategy != canary:
+		return wrong("use blue-green or canary", "the strategy %q is not one that the proxy knows", s.Strategy)
 	case s.Targets == "":
 		return wrong("deploy the service in an earlier step", "no targets")
+	case !(s.weight() >= 0 && s.weight() <= everything):
+		return wrong("give a percentage from 0 to 100", "weight is %g", s.weight())
 	case s.Drain < 0 || s.Ready <= 0:
 		return wrong("give a number of seconds", "drain_timeout is %s and ready_timeout is %s", s.Drain, s.Ready)
 	}
 	if err := dataplane.ValidAddress(s.Listen); err != nil {
 		return wrong("write HOST:PORT, for example 127.0.0.1:8080", "listen: %w", err)
+	}
+	if err := s.front().Validate(); err != nil {
+		return wrong("see the settings of the balancer", "%w", err)
 	}
 	side := dataplane.Side{Name: "side", Targets: []string{"127.0.0.1:1"}, Health: s.Health, Limits: s.Limits}
 	if !unresolved(s.Targets) {
@@ -98,8 +114,34 @@ func (s *Settings) targets() []string {
 	return targets
 }
 
-// side is what traffic is to go to, under the name that fits beside the state's
-// routed side: a side that has the route is never changed.
+func (s *Settings) weight() float64 {
+	if s.Weight == nil {
+		return everything
+	}
+	return *s.Weight
+}
+
+// resolve makes the paths absolute.
+func (s *Settings) resolve(directory string) {
+	if s.TLS == nil {
+		return
+	}
+	absolute := func(path string) string {
+		if filepath.IsAbs(path) {
+			return filepath.Clean(path)
+		}
+		return filepath.Join(directory, path)
+	}
+	s.TLS = &dataplane.TLS{Certificate: absolute(s.TLS.Certificate), Key: absolute(s.TLS.Key)}
+}
+
+// front is what clients are to meet.
+func (s *Settings) front() dataplane.Front {
+	return dataplane.Front{TLS: s.TLS, Affinity: s.Affinity, Testers: s.Testers}
+}
+
+// side is what traffic is to go to, under a name that fits beside the sides
+// that have traffic: those are never changed.
 func (s *Settings) side(state *dataplane.State) dataplane.Side {
 	side := dataplane.Side{Name: s.Colour, Targets: s.targets(), Health: s.Health, Limits: s.Limits}
 	if side.Name == "" {
@@ -108,16 +150,57 @@ func (s *Settings) side(state *dataplane.State) dataplane.Side {
 		side.Name = hex.EncodeToString(sum[:4])
 	}
 	side = side.WithDefaults()
-	if state == nil || state.Route == "" {
+	if state == nil {
 		return side
 	}
-	routed := *state.Side(state.Route)
-	if sameTargets(routed, side) {
-		side.Name = routed.Name
-	} else if routed.Name == side.Name {
+	var taken []string
+	for _, there := range routed(state) {
+		if sameTargets(there, side) {
+			side.Name = there.Name
+			return side
+		}
+		taken = append(taken, there.Name)
+	}
+	for slices.Contains(taken, side.Name) {
 		side.Name += "-next"
 	}
 	return side
+}
+
+// routed returns the sides that have traffic: that of the route first.
+func routed(state *dataplane.State) []dataplane.Side {
+	var sides []dataplane.Side
+	if side := state.Side(state.Route); side != nil {
+		sides = append(sides, *side)
+	}
+	if state.Split != nil {
+		sides = append(sides, *state.Side(state.Split.Side))
+	}
+	return sides
+}
+
+// goal is the route that the step brings about from a state that has a side
+// named side. Where no other side has traffic, that side gets all of it.
+func (s *Settings) goal(state *dataplane.State, side string) dataplane.RouteChange {
+	front := s.front()
+	if s.weight() >= everything || state.Route == "" || state.Route == side {
+		return dataplane.RouteChange{Side: side, Front: &front}
+	}
+	return dataplane.RouteChange{
+		Side: state.Route, Split: &dataplane.Split{Side: side, Weight: s.weight()}, Front: &front,
+	}
+}
+
+// reached reports whether the state's route is the change's.
+func reached(state *dataplane.State, c dataplane.RouteChange) bool {
+	return state.Route == c.Side && sameSplit(state.Split, c.Split) && (c.Front == nil || state.Front.Equal(*c.Front))
+}
+
+func sameSplit(a, b *dataplane.Split) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 // sameTargets reports whether both sides send the same traffic to the same

@@ -276,7 +276,12 @@ func TestWrongSettings(t *testing.T) {
 	t.Parallel()
 	tests := map[string]map[string]any{
 		"no balancer":             {"balancer": ""},
-		"strategy":                {"strategy": "canary"},
+		"strategy":                {"strategy": "rolling"},
+		"weight is 101":           {"weight": 101},
+		"weight is -1":            {"weight": -1},
+		"name of a cookie":        {"affinity": map[string]any{"cookie": ""}},
+		"testers need":            {"testers": map[string]any{}},
+		"tls needs":               {"tls": map[string]any{"certificate": "x"}},
 		"no targets":              {"targets": ""},
 		"listen":                  {"listen": "8080"},
 		"drain_timeout":           {"drain_timeout": -1},

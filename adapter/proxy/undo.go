@@ -36,7 +36,7 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if err := s.restoreSides(ctx, before, &status.State); err != nil {
 		return err
 	}
-	if err := s.restoreRoute(ctx, a, before, status.State.Route); err != nil {
+	if err := s.restoreRoute(ctx, a, before, &status.State); err != nil {
 		return err
 	}
 	return s.dropExtra(ctx, a, before)
@@ -76,11 +76,14 @@ func (s *Step) restoreSides(ctx context.Context, before image, now *dataplane.St
 
 // restoreRoute sends the traffic back. The old side needs one ready target
 // only: most of it is better than none.
-func (s *Step) restoreRoute(ctx context.Context, a ripcord.Attempt, before image, now string) error {
-	if before.Route == now {
+func (s *Step) restoreRoute(ctx context.Context, a ripcord.Attempt, before image, now *dataplane.State) error {
+	// A side that is ill and had a part of the route gives it to the other one,
+	// so only the main one must be ready.
+	change := dataplane.RouteChange{Side: before.Route, Split: before.Split, Front: &before.Front, Force: before.Split != nil}
+	if reached(now, change) {
 		return nil
 	}
-	if before.Route != "" {
+	if before.Route != "" && (before.Route != now.Route || before.Split == nil && now.Split != nil) {
 		status, err := s.ready(ctx, before.Route, some)
 		if err != nil {
 			return s.cannotReturn(before, err)
@@ -89,7 +92,7 @@ func (s *Step) restoreRoute(ctx context.Context, a ripcord.Attempt, before image
 			say(a, "only %d of %d targets of %s are ready", side.Ready(), len(side.Targets), before.Route)
 		}
 	}
-	if _, err := s.client.SetRoute(ctx, dataplane.RouteChange{Side: before.Route}); err != nil {
+	if _, err := s.client.SetRoute(ctx, change); err != nil {
 		return refused(err)
 	}
 	say(a, "traffic on %s is back on %s", before.Listen, before.routed())
@@ -159,7 +162,7 @@ func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
 	}
 	for _, side := range before.Sides {
 		there := v.state.Side(side.Name)
-		if there == nil || v.state.Route == side.Name {
+		if there == nil || hasTraffic(v.state, side.Name) {
 			continue
 		}
 		if !v.live {
