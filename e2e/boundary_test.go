@@ -162,7 +162,7 @@ func (w *world) truth(at, version string, newest ripcord.RunID) {
 		w.Errorf("killed %s, there is %s after run %s, but status tells %+v", at, version, newest, status)
 	}
 	var history []app.View
-	w.tells(&history, "history")
+	w.tells(&history, "history", "--limit", "0")
 	good := 0
 	for i, v := range history {
 		if v.EndedAt == nil || v.Interrupted || i == 0 && v.Run != newest || v.LastGood && v.Version != version {
