@@ -30,7 +30,8 @@ type Plan struct {
 	Purpose     Purpose `json:"purpose"`
 	Application string  `json:"application"`
 	Environment string  `json:"environment"`
-	// Version is the application's version that is released.
+	// Version is the application's version that is released; empty where a
+	// rollback leaves nothing released.
 	Version string `json:"version"`
 	// Directory is the absolute folder of the plan file; commands run in it.
 	Directory string     `json:"directory"`
@@ -228,5 +229,8 @@ func (p *Plan) cycle() []StepID {
 
 // Name returns how people call the release: "shop v2 in production".
 func (p *Plan) Name() string {
+	if p.Version == "" {
+		return fmt.Sprintf("%s in %s", p.Application, p.Environment)
+	}
 	return fmt.Sprintf("%s %s in %s", p.Application, p.Version, p.Environment)
 }

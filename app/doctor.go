@@ -217,7 +217,7 @@ func (d *doctor) runs(ctx context.Context, a *App) {
 		return
 	}
 	for _, v := range unfinished {
-		name := fmt.Sprintf("run %s (%s %s in %s)", v.Run, v.Application, v.Version, v.Environment)
+		name := fmt.Sprintf("run %s (%s of %s)", v.Run, v.Purpose, strings.TrimSpace(v.Application+" "+v.Version)+" in "+v.Environment)
 		switch {
 		case v.Interrupted:
 			d.add(LevelBad, "runs", "ripcord recover --run "+string(v.Run), "%s was interrupted", name)

@@ -250,9 +250,6 @@ func (a *App) rollbackPlan(ctx context.Context, way WayBack) (*ripcord.Plan, err
 	p.OnFailure = ripcord.FailurePolicy{Action: ripcord.FailRollback}
 	if way.Unwind {
 		p.Reverts, p.Returns = []ripcord.RunID{way.From.Run}, way.To.Run
-		if p.Version == "" {
-			p.Version = "(none)"
-		}
 		return &p, nil
 	}
 	p.From, p.Returns = way.To.Run, way.To.Run

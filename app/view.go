@@ -12,16 +12,17 @@ import (
 // View is a run as `show`, `status` and `history` give it. Its JSON names are a
 // surface: they do not change.
 type View struct {
-	Run         ripcord.RunID    `json:"run"`
-	Application string           `json:"application"`
-	Environment string           `json:"environment"`
-	Version     string           `json:"version"`
-	Purpose     ripcord.Purpose  `json:"purpose"`
-	State       ripcord.RunState `json:"state"`
-	StartedAt   time.Time        `json:"started_at"`
-	EndedAt     *time.Time       `json:"ended_at"`
-	FailedStep  *ripcord.StepID  `json:"failed_step"`
-	Cause       *Cause           `json:"cause"`
+	Run         ripcord.RunID `json:"run"`
+	Application string        `json:"application"`
+	Environment string        `json:"environment"`
+	// Version is empty where a rollback left nothing released.
+	Version    string           `json:"version"`
+	Purpose    ripcord.Purpose  `json:"purpose"`
+	State      ripcord.RunState `json:"state"`
+	StartedAt  time.Time        `json:"started_at"`
+	EndedAt    *time.Time       `json:"ended_at"`
+	FailedStep *ripcord.StepID  `json:"failed_step"`
+	Cause      *Cause           `json:"cause"`
 	// RecoverySeconds is how long the way back took.
 	RecoverySeconds *float64 `json:"recovery_seconds"`
 	// Verified says that the way back was proved in full; null unless the run
@@ -68,7 +69,7 @@ type StepView struct {
 // View returns a run's view without its steps.
 func (a *App) View(ctx context.Context, s ripcord.Summary) (View, error) {
 	v := View{
-		Run: s.Run, Application: s.Application, Environment: s.Environment, Version: s.Version, Purpose: s.Purpose,
+		Run: s.Run, Application: s.Application, Environment: s.Environment, Version: version(s.Version), Purpose: s.Purpose,
 		State: s.State, StartedAt: s.StartedAt.UTC(), EndedAt: when(s.EndedAt), FailedStep: failedStep(s), Cause: cause(s.Failure),
 		UnverifiedSteps: append([]ripcord.StepID{}, s.Unverified...), LeftSteps: s.Left, CleanupPending: s.Cleanup, Reason: s.Why,
 		HeldUntil: when(s.Until), StartedBy: s.Who,
@@ -129,6 +130,14 @@ func (a *App) requests(ctx context.Context, run ripcord.RunID, state *engine.Sta
 		}
 	}
 	return list, err
+}
+
+// version is empty where a rollback left nothing; journals once had a word for it.
+func version(text string) string {
+	if text == "(none)" {
+		return ""
+	}
+	return text
 }
 
 func failedStep(s ripcord.Summary) *ripcord.StepID {

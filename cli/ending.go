@@ -223,7 +223,7 @@ func affected(s *engine.State) string {
 	case moved && until.IsZero():
 		return fmt.Sprintf("all users: they are on %s since %s", s.Plan.Version, clock(since))
 	case moved:
-		return fmt.Sprintf("users between %s and %s (%s), who were sent to %s", clock(since), clock(until), until.Sub(since).Round(100*time.Millisecond), s.Plan.Version)
+		return fmt.Sprintf("users between %s and %s (%s), who were sent to %s", clock(since), clock(until), spell(until.Sub(since)), s.Plan.Version)
 	case tried && until.IsZero():
 		return fmt.Sprintf("perhaps some users: the traffic was about to be moved to %s since %s", s.Plan.Version, clock(since))
 	case tried:

@@ -56,9 +56,9 @@ func (c *command) report(err error) int {
 		_ = json.NewEncoder(c.Stderr).Encode(map[string]any{"error": err.Error(), "fix": fix, "exit_code": code})
 		return code
 	}
-	_, _ = fmt.Fprintf(c.Stderr, "ripcord: %v\n", err)
+	_, _ = fmt.Fprintf(c.Stderr, "ripcord: %s\n", harmless(err.Error()))
 	if fix != "" {
-		_, _ = fmt.Fprintf(c.Stderr, "  fix: %s\n", fix)
+		_, _ = fmt.Fprintf(c.Stderr, "  fix: %s\n", harmless(fix))
 	}
 	return code
 }

@@ -75,10 +75,23 @@ func (c *command) history(cmd *cobra.Command, o historyOptions) error {
 	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "RUN\tAPPLICATION\tENVIRONMENT\tVERSION\tPURPOSE\tSTATE\tSTARTED\tTOOK\tBY")
 	for _, v := range views {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Run, v.Application, v.Environment, v.Version, v.Purpose,
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Run, v.Application, v.Environment, versionWord(v), v.Purpose,
 			stateWord(v), v.StartedAt.Format(time.RFC3339), took(v), v.StartedBy)
 	}
 	return w.Flush()
+}
+
+// versionWord is the version that a run brings; a rollback may leave nothing.
+func versionWord(v app.View) string {
+	if v.Version == "" {
+		return "nothing"
+	}
+	return v.Version
+}
+
+// nameOf is what a run concerns, in words: "shop v2 in production".
+func nameOf(v app.View) string {
+	return v.Application + before(" ", v.Version) + " in " + v.Environment
 }
 
 // stateWord is a run's state with what a reader must not miss.
@@ -99,5 +112,14 @@ func took(v app.View) string {
 	if v.EndedAt == nil {
 		return "-"
 	}
-	return v.EndedAt.Sub(v.StartedAt).Round(100 * time.Millisecond).String()
+	return spell(v.EndedAt.Sub(v.StartedAt))
+}
+
+// toVersion follows the purpose of a run: "of v2", and of a rollback, which
+// brings an earlier version back, "to v1".
+func toVersion(v app.View) string {
+	if v.Purpose == ripcord.PurposeRollback {
+		return "to " + versionWord(v)
+	}
+	return "of " + versionWord(v)
 }

@@ -57,10 +57,10 @@ func (d *liveDisplay) entry(e ripcord.Entry) {
 		return
 	}
 	d.erase()
-	d.printf("%s  %s\n", d.faint.Render(clock(e.At)), d.colour(e).Render(text))
+	d.printf("%s  %s\n", d.faint.Render(clock(e.At)), d.colour(e).Render(harmless(text)))
 	if e.Failure != nil && e.Until == nil {
 		for _, line := range e.Failure.Lines {
-			d.printf("           %s\n", d.faint.Render("> "+plainText(ansi.Strip(line))))
+			d.printf("           %s\n", d.faint.Render("> "+drawn(line)))
 		}
 	}
 	d.draw()
@@ -130,7 +130,7 @@ func (d *liveDisplay) output(step ripcord.StepID, text []byte) {
 
 func (d *liveDisplay) aside(text string) {
 	d.erase()
-	d.printf("%s\n", text)
+	d.printf("%s\n", harmless(text))
 	d.draw()
 }
 
@@ -151,7 +151,7 @@ func (d *liveDisplay) printf(format string, args ...any) {
 
 func (d *liveDisplay) flush() {
 	if d.text.Len() > 0 {
-		d.c.printf("%s", d.text.String())
+		d.c.print(d.text.String())
 		d.text.Reset()
 	}
 }
@@ -182,8 +182,8 @@ func (d *liveDisplay) draw() {
 	spinner := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 	for _, l := range d.lines {
 		elapsed := d.c.Now().Sub(l.since).Round(time.Second)
-		line := fmt.Sprintf("%c %s %s %s  %s", spinner[d.frame%len(spinner)], l.step, l.what, max(elapsed, 0), ansi.Strip(l.last))
-		d.printf("%s\n", ansi.Truncate(plainText(line), width-1, "…"))
+		line := fmt.Sprintf("%c %s %s %s  %s", spinner[d.frame%len(spinner)], l.step, l.what, max(elapsed, 0), strings.ReplaceAll(drawn(l.last), "\t", " "))
+		d.printf("%s\n", ansi.Truncate(line, width-1, "…"))
 	}
 	foot := fmt.Sprintf("  %d of %d steps done", len(d.done), d.total)
 	if d.total == 0 {
@@ -193,15 +193,9 @@ func (d *liveDisplay) draw() {
 	d.drawn = len(d.lines) + 1
 }
 
-// plainText keeps what a command prints from moving our cursor.
-func plainText(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f {
-			return -1
-		}
-		if r == '\t' {
-			return ' '
-		}
-		return r
-	}, text)
+// drawn is a line of a command as it stands on the screen in the end, without
+// anything that would move our cursor.
+func drawn(line string) string {
+	var c cleaner
+	return lastDrawn(c.clean(line))
 }

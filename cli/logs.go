@@ -17,6 +17,7 @@ import (
 type logsOptions struct {
 	run, service           string
 	follow, undo, evidence bool
+	raw                    bool
 	lines                  int
 }
 
@@ -26,7 +27,9 @@ func (c *command) logsVerb() *cobra.Command {
 		Use:   "logs [STEP]",
 		Short: "Show what steps or instances printed",
 		Long: "Show what the steps of a run printed, also of a step that is in progress. --evidence shows what\n" +
-			"was frozen when the run failed, --service what the instances of a service printed.",
+			"was frozen when the run failed, --service what the instances of a service printed.\n\n" +
+			"On a terminal, colours and other control sequences are left out, unless --raw asks for them; a\n" +
+			"file or pipe gets every byte.",
 		Example: "  ripcord logs\n  ripcord logs assets --run 20260102-030405-ab3d\n  ripcord logs --follow\n" +
 			"  ripcord logs --evidence\n  ripcord logs --service web --lines 200",
 		Args: cobra.MaximumNArgs(1),
@@ -44,6 +47,7 @@ func (c *command) logsVerb() *cobra.Command {
 	f.BoolVar(&o.undo, "undo", false, "only what going back printed")
 	f.BoolVar(&o.evidence, "evidence", false, "what was frozen when the run failed")
 	f.StringVar(&o.service, "service", "", "what the instances of this service printed")
+	f.BoolVar(&o.raw, "raw", false, "on a terminal as well, show every byte as it was printed")
 	f.IntVar(&o.lines, "lines", 100, "how many lines of each instance")
 	return exits(cmd, "0 shown, 2 there is no such run, step or service")
 }
@@ -52,6 +56,9 @@ func (c *command) logs(cmd *cobra.Command, step ripcord.StepID, o logsOptions) e
 	ctx := cmd.Context()
 	if o.follow && c.output == "json" {
 		return usage("--follow never ends with one JSON document").WithFix("leave out --follow, or --output json")
+	}
+	if o.raw {
+		c.Terminal = false
 	}
 	a, err := c.open(ctx, true)
 	if err != nil {
@@ -90,15 +97,19 @@ func stepNames(s runState) string {
 func (c *command) stepLogs(ctx context.Context, a *app.App, run ripcord.RunID, sel app.LogSelect, follow bool) error {
 	var last app.Log
 	newline := true
+	var shown cleaner
 	piece := func(l app.Log, text string) {
 		if l.Step != last.Step || l.Direction != last.Direction || l.Attempt != last.Attempt {
 			if !newline {
 				c.printf("\n")
 			}
 			c.printf("--- %s, %s, attempt %d, %s\n", l.Step, directionWord(l.Direction), l.Attempt, l.StartedAt.UTC().Format(time.RFC3339))
-			last = l
+			last, shown = l, cleaner{}
 		}
-		c.printf("%s", text)
+		if c.Terminal {
+			text = shown.clean(text)
+		}
+		c.print(text)
 		newline = strings.HasSuffix(text, "\n")
 	}
 	if follow {
@@ -217,9 +228,12 @@ func servicesFix(names map[string]bool) string {
 // tailEvery is how often followed files are looked at.
 const tailEvery = 250 * time.Millisecond
 
+// tailAtOnce is how much of a file is shown in one go, in bytes.
+const tailAtOnce = 4 << 20
+
 // tail prints what is appended to files until a signal comes.
 func (c *command) tail(ctx context.Context, paths []string) error {
-	at := make(map[string]int64)
+	at, shown := make(map[string]int64), make(map[string]*cleaner)
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil {
 			at[path] = info.Size()
@@ -234,7 +248,10 @@ func (c *command) tail(ctx context.Context, paths []string) error {
 		case <-ticker.C:
 		}
 		for _, path := range paths {
-			if err := c.appended(path, at); err != nil {
+			if shown[path] == nil {
+				shown[path] = &cleaner{}
+			}
+			if err := c.appended(path, at, shown[path]); err != nil {
 				return err
 			}
 		}
@@ -242,7 +259,7 @@ func (c *command) tail(ctx context.Context, paths []string) error {
 }
 
 // appended prints a file from where it was; one that is shorter was rotated.
-func (c *command) appended(path string, at map[string]int64) error {
+func (c *command) appended(path string, at map[string]int64, shown *cleaner) error {
 	f, err := os.Open(path) //nolint:gosec // an instance's log in our state directory
 	if err != nil {
 		return nil // an instance that was stopped has no log any more
@@ -255,10 +272,11 @@ func (c *command) appended(path string, at map[string]int64) error {
 	if info.Size() < at[path] {
 		at[path] = 0
 	}
-	n, err := io.Copy(c.Stdout, io.NewSectionReader(f, at[path], info.Size()-at[path]))
-	at[path] += n
-	if err != nil {
-		return nil // whoever read along is gone
+	text, err := io.ReadAll(io.NewSectionReader(f, at[path], min(info.Size()-at[path], tailAtOnce)))
+	at[path] += int64(len(text))
+	if c.Terminal {
+		text = []byte(shown.clean(string(text)))
 	}
-	return nil
+	c.print(string(text))
+	return err
 }

@@ -55,7 +55,7 @@ func (c *command) noteInterrupted(ctx context.Context, a *app.App, known func(ap
 		if known(v) {
 			continue
 		}
-		c.warn("run " + string(v.Run) + " (" + v.Application + " " + v.Version + " in " + v.Environment + ") was interrupted; `" +
+		c.warn("run " + string(v.Run) + " (" + nameOf(v) + ") was interrupted; `" +
 			c.again("recover --run "+string(v.Run)) + "` goes on, with --rollback it goes back")
 	}
 }

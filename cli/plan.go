@@ -143,14 +143,14 @@ func wayOf(s app.StepPreview) string {
 }
 
 func lasts(e app.Expected) string {
-	d := time.Duration(e.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
+	d := spell(time.Duration(e.Seconds * float64(time.Second)))
 	switch {
 	case e.Samples > 0:
 		return fmt.Sprintf("%s (median of %d)", d, e.Samples)
 	case e.Seconds == 0:
 		return "no limit"
 	}
-	return "at most " + d.String()
+	return "at most " + d
 }
 
 func undoLasts(s app.StepPreview) string {

@@ -145,9 +145,20 @@ func (c *command) warn(text string) {
 		_ = json.NewEncoder(c.Stderr).Encode(map[string]string{"warning": text})
 		return
 	}
-	_, _ = fmt.Fprintf(c.Stderr, "ripcord: %s\n", text)
+	_, _ = fmt.Fprintf(c.Stderr, "ripcord: %s\n", harmless(text))
 }
 
+// printf prints for people. What others wrote, and stands in it, does no harm
+// to a terminal.
 func (c *command) printf(format string, args ...any) {
-	_, _ = fmt.Fprintf(c.Stdout, format, args...) // a closed terminal never stops a run
+	text := fmt.Sprintf(format, args...)
+	if c.Terminal {
+		text = harmless(text)
+	}
+	c.print(text)
+}
+
+// print prints text as it is.
+func (c *command) print(text string) {
+	_, _ = io.WriteString(c.Stdout, text) // a closed terminal never stops a run
 }

@@ -71,14 +71,14 @@ type plainDisplay struct {
 func (p *plainDisplay) entry(e ripcord.Entry) {
 	p.flush(e)
 	if text := sentence(e); text != "" {
-		p.c.printf("%s  %s\n", clock(e.At), text)
+		p.c.printf("%s  %s\n", clock(e.At), harmless(text))
 	}
 }
 
 // flush prints the unfinished last line of a step that has ended.
 func (p *plainDisplay) flush(e ripcord.Entry) {
 	if rest := p.partial[e.Step]; e.Step != "" && len(rest) > 0 && ends(e.Kind) {
-		p.c.printf("           %s | %s\n", e.Step, rest)
+		p.c.printf("           %s | %s\n", e.Step, drawn(string(rest)))
 		delete(p.partial, e.Step)
 	}
 }
@@ -101,7 +101,7 @@ func (p *plainDisplay) output(step ripcord.StepID, text []byte) {
 		if i < 0 {
 			break
 		}
-		p.c.printf("           %s | %s\n", step, bytes.TrimRight(rest[:i], "\r"))
+		p.c.printf("           %s | %s\n", step, drawn(string(rest[:i])))
 		rest = rest[i+1:]
 	}
 	p.partial[step] = bytes.Clone(rest)

@@ -66,7 +66,7 @@ func (c *command) show(cmd *cobra.Command, run string) error {
 }
 
 func (c *command) showHead(v app.View) {
-	c.printf("run %s   %s   %s %s in %s (%s)\n", v.Run, stateWord(v), v.Application, v.Version, v.Environment, v.Purpose)
+	c.printf("run %s   %s   %s (%s%s)\n", v.Run, stateWord(v), nameOf(v), v.Purpose, leaving(v))
 	c.printf("started %s by %s", v.StartedAt.Format(time.RFC3339), v.StartedBy)
 	if v.EndedAt != nil {
 		c.printf(", took %s", took(v))
@@ -75,6 +75,14 @@ func (c *command) showHead(v app.View) {
 		c.printf(", of that the way back %.1f s", *v.RecoverySeconds)
 	}
 	c.printf("\n")
+}
+
+// leaving says of a rollback of the first release what it leaves.
+func leaving(v app.View) string {
+	if v.Version == "" {
+		return ", nothing is released after it"
+	}
+	return ""
 }
 
 func (c *command) showSteps(v app.View) {

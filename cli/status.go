@@ -106,7 +106,8 @@ func (c *command) watchStatus(ctx context.Context, a *app.App, filter ripcord.Fi
 		c.statusText(&text, list)
 		if ctx.Err() == nil && !bytes.Equal(text.Bytes(), shown) {
 			if c.Terminal {
-				c.printf("\x1b[H\x1b[2J%s   (Ctrl-C ends)\n\n", c.Now().UTC().Format(time.RFC3339))
+				c.print("\x1b[H\x1b[2J")
+				c.printf("%s   (Ctrl-C ends)\n\n", c.Now().UTC().Format(time.RFC3339))
 			} else if shown != nil {
 				c.printf("\n")
 			}
@@ -157,12 +158,12 @@ func (c *command) statusRun(row rowFunc, s app.Status) {
 	run := string(s.Run)
 	if s.State.Ended() {
 		if s.Good == nil || s.Good.Run != s.Run {
-			row("newest", "%s of %s %s at %s%s", s.Purpose, s.Version, stateWord(s.View), stamp(*s.EndedAt), before(": ", causeOf(s.View)))
+			row("newest", "%s %s %s at %s%s", s.Purpose, toVersion(s.View), stateWord(s.View), stamp(*s.EndedAt), before(": ", causeOf(s.View)))
 			row("", "%s", c.again("show "+run))
 		}
 		return
 	}
-	what := fmt.Sprintf("%s of %s by %s since %s: %s, %d of %d steps done", s.Purpose, s.Version, s.StartedBy, stamp(s.StartedAt), stateWord(s.View), s.Done, s.Total)
+	what := fmt.Sprintf("%s %s by %s since %s: %s, %d of %d steps done", s.Purpose, toVersion(s.View), s.StartedBy, stamp(s.StartedAt), stateWord(s.View), s.Done, s.Total)
 	row("run", "%s (run %s)", what, run)
 	for _, t := range s.Active {
 		if t.Asks != "" {
@@ -170,6 +171,7 @@ func (c *command) statusRun(row rowFunc, s app.Status) {
 			row("next", "%s", c.again("approve "+string(t.ID)+" --run "+run))
 		} else {
 			row("", "step %s %s since %s", t.ID, words(string(t.State)), stamp(t.Since))
+			c.undoRow(row, t, run)
 		}
 	}
 	switch {

@@ -14,6 +14,23 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// spell writes how long something lasts: "5m" rather than "5m0s", and what
+// takes less than a second in milliseconds.
+func spell(d time.Duration) string {
+	unit := 100 * time.Millisecond
+	if d < time.Second {
+		unit = time.Millisecond
+	}
+	text := d.Round(unit).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 func clock(t time.Time) string { return t.UTC().Format("15:04:05Z") }
 
 func words(state string) string { return strings.ReplaceAll(state, "_", " ") }
