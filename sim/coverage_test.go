@@ -14,7 +14,7 @@ func covers(t *testing.T, total sim.Coverage) {
 		"crash", "crash half-way through apply", "crash half-way through undo", "crash before step.", "crash after step.",
 		"crash before run.", "crash after run.", "crash blob", "crash while going back", "crash while held", "crash after commit",
 		"attached again", "orphan ended alone", "fenced off", "stale effect refused", "stalled", "journal failed", "blob failed",
-		"bundle failed", "left on hold", "blocked", "changed by others", "hung until aborted", "undo hung until retry", "undo hung until skip", "undo hung until abort", "undo hung until close", "undo stopped", "rollback run", "verified",
+		"bundle failed", "left on hold", "blocked", "changed by others", "hung until aborted", "undo hung until retry", "undo hung until skip", "undo hung until abort", "undo hung until close", "undo stopped", "rollback run", "verified", "stood beside others",
 		"request refused", "went on with the next step", "ended succeeded", "ended rolled_back", "ended closed",
 	}
 	for _, verb := range []ripcord.Verb{

@@ -57,6 +57,7 @@ func (j *judge) stepEntry(p *process, b *book, e *ripcord.Entry) {
 		j.intent(p, b, e)
 	case ripcord.StepApplied:
 		b.passed, b.open, b.lost, b.bad = true, false, false, false
+		j.after(e.Step)
 		delete(j.failed, id)
 	case ripcord.StepSkipped:
 		b.passed, b.skipped, b.asked, b.open, b.lost = true, true, false, false, false
@@ -94,12 +95,12 @@ func (j *judge) starts(b *book, e *ripcord.Entry) {
 		j.violate("found", "%s of %s, which was found", e.Kind, e.Step)
 	}
 	running := 0
-	for _, other := range j.books {
-		if other.open && other != b {
+	for id, other := range j.books {
+		if other.open && other != b && !j.beside(id) {
 			running++
 		}
 	}
-	if running >= max(j.sim.plan.Parallel, 1) {
+	if running >= max(j.sim.plan.Parallel, 1) && !j.beside(e.Step) {
 		j.violate("parallel", "%s of %s while %d others are in progress", e.Kind, e.Step, running)
 	}
 }

@@ -89,6 +89,7 @@ func Run(o Options) Result {
 		s.stamp = s.store.StateID()
 	}
 	s.scenario = newScenario(s.dice)
+	s.scenario.addBeside(newDice(o.Seed ^ besideSeed))
 	s.judge = newJudge(s)
 	for _, id := range sortedKeys(s.scenario.initial) {
 		s.world.Set(id, s.scenario.initial[id])

@@ -110,11 +110,19 @@ func (s *Step) want(ctx context.Context) (string, error) {
 	return text, err
 }
 
-// Apply sets the target, in two halves.
+// Apply sets the target, in two halves. Beside others, it waits until they have
+// passed first.
 func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	want, err := s.want(ctx)
 	if err != nil {
 		return err
+	}
+	if a.Enough != nil {
+		select {
+		case <-a.Enough:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return s.change(ctx, Apply, a, func(now value) (value, error) {
 		return s.applied(now, want, a.Key), nil

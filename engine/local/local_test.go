@@ -54,6 +54,41 @@ func TestFailureGoesBack(t *testing.T) {
 	})
 }
 
+// TestBeside: a step that stands beside others ends when they have passed, and
+// is stopped when one of them fails.
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	beside := func() []ripcord.StepSpec {
+		guard := set("guard", `,"way":"nothing","checkable":false`)
+		guard.Until = []ripcord.StepID{"b"}
+		return []ripcord.StepSpec{guard, set("a", ""), set("b", "", "a")}
+	}
+	t.Run("passes", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorkbench(t, beside()...)
+			w.plan.Parallel = 1
+			if state := w.run(); state.State != ripcord.StateSucceeded {
+				t.Fatalf("the run is %s:\n%s", state.State, w.journal())
+			}
+			if last := w.has(ripcord.StepApplied); last.Step != "guard" {
+				t.Errorf("%s ended last", last.Step)
+			}
+		})
+	})
+	t.Run("another fails", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorkbench(t, beside()...)
+			w.world.Inject(fake.Fault{Step: "b", Op: fake.Apply, Mode: fake.FailHalf})
+			if state := w.run(); state.State != ripcord.StateRolledBack || state.Failed != "b" {
+				t.Fatalf("the run is %s:\n%s", state.State, w.journal())
+			}
+			w.is("old", "a", "b")
+		})
+	})
+}
+
 // TestOutputs: later steps get the values of earlier ones; sensitive values
 // stay out of the journal.
 func TestOutputs(t *testing.T) {

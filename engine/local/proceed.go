@@ -57,7 +57,7 @@ func (x *Executor) proceed(ctx context.Context, op *operation, e ripcord.Entry) 
 func (x *Executor) follow(op *operation, t *task, step ripcord.Step, a ripcord.Attempt) {
 	delete(x.active, op.command.Step)
 	ctx, next := x.register(t.command, false)
-	t.operation = next
+	t.operation, a.Enough = next, next.enoughFor(t.spec)
 	next.work = func() error { return t.effect(ctx, step, a) }
 	op.next = next
 }
@@ -96,7 +96,7 @@ func (x *Executor) lookAhead(e ripcord.Entry) ahead {
 		if a.next == nil && x.begins(s, c) && a.begin(x, s, c.Step) {
 			continue
 		}
-		a.others = a.others || x.active[c.Step] == nil
+		a.others = a.others || c.Op == engine.OpEnough || x.active[c.Step] == nil
 	}
 	return a
 }

@@ -14,9 +14,20 @@ type operation struct {
 	cancel  context.CancelCauseFunc
 	// back says that the operation belongs to the way back.
 	back bool
+	// enough is closed when what a step stands beside has passed.
+	enough chan struct{}
+	told   bool
 	// work carries it out; next is the operation that it goes on with.
 	work func() error
 	next *operation
+}
+
+// enoughFor is what tells the step that it may end; nil where it ends by itself.
+func (op *operation) enoughFor(spec *ripcord.StepSpec) <-chan struct{} {
+	if op == nil || len(spec.Until) == 0 {
+		return nil
+	}
+	return op.enough
 }
 
 // start begins the commands that are not in progress yet.
@@ -28,11 +39,14 @@ func (x *Executor) start(commands []engine.Command) {
 	}
 	x.mu.Unlock()
 	for _, c := range commands {
-		if c.Op == engine.OpCancel {
+		switch c.Op {
+		case engine.OpCancel:
 			x.cancel(c.Step)
-			continue
+		case engine.OpEnough:
+			x.enough(c.Step)
+		default:
+			x.begin(c, back)
 		}
-		x.begin(c, back)
 	}
 }
 
@@ -51,6 +65,16 @@ func (x *Executor) cancel(step ripcord.StepID) {
 	defer x.mu.Unlock()
 	if op := x.active[step]; op != nil {
 		op.cancel(errCancelled)
+	}
+}
+
+// enough tells a step that all others it stands beside have passed.
+func (x *Executor) enough(step ripcord.StepID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if op := x.active[step]; op != nil && !op.told {
+		op.told = true
+		close(op.enough)
 	}
 }
 
@@ -82,7 +106,7 @@ func (x *Executor) begin(c engine.Command, back bool) {
 // register notes an operation as in progress. The lock is held.
 func (x *Executor) register(c engine.Command, back bool) (context.Context, *operation) {
 	ctx, cancel := x.derive()
-	op := &operation{command: c, cancel: cancel, back: back}
+	op := &operation{command: c, cancel: cancel, back: back, enough: make(chan struct{})}
 	x.active[c.Step] = op
 	return ctx, op
 }
@@ -126,7 +150,7 @@ func (x *Executor) carryOut(ctx context.Context, op *operation) error {
 	case engine.OpCheck, engine.OpPrepare, engine.OpApply, engine.OpSettle, engine.OpObserve,
 		engine.OpUndo, engine.OpDiscard, engine.OpFinish:
 		return x.carryOutStep(ctx, op)
-	case engine.OpRecord, engine.OpCancel:
+	case engine.OpRecord, engine.OpCancel, engine.OpEnough:
 	}
 	return errors.New("not an operation: " + string(op.command.Op))
 }
@@ -151,7 +175,7 @@ func (x *Executor) carryOutStep(ctx context.Context, op *operation) error {
 		return t.discard(ctx)
 	case engine.OpFinish:
 		return t.finish(ctx)
-	case engine.OpRecord, engine.OpCancel, engine.OpBundle, engine.OpEvidence:
+	case engine.OpRecord, engine.OpCancel, engine.OpEnough, engine.OpBundle, engine.OpEvidence:
 	}
 	return nil
 }
