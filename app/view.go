@@ -45,10 +45,11 @@ type View struct {
 
 // Cause is why a run failed.
 type Cause struct {
-	Class      ripcord.FailureClass `json:"class"`
-	Summary    string               `json:"summary"`
-	Confidence float64              `json:"confidence"`
-	Lines      []string             `json:"lines"`
+	Class   ripcord.FailureClass `json:"class"`
+	Summary string               `json:"summary"`
+	// Confidence is how sure it is that Summary names the cause, 0 to 1.
+	Confidence float64  `json:"confidence"`
+	Lines      []string `json:"lines"`
 }
 
 // StepView is one step of a View.
@@ -167,7 +168,7 @@ func cause(f *ripcord.Failure) *Cause {
 	if f == nil {
 		return nil
 	}
-	return &Cause{Class: f.Class, Summary: f.Summary, Confidence: 1, Lines: append([]string{}, f.Lines...)}
+	return &Cause{Class: f.Class, Summary: f.Summary, Confidence: confidence(f), Lines: append([]string{}, f.Lines...)}
 }
 
 func when(t time.Time) *time.Time {
