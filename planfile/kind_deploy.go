@@ -47,6 +47,9 @@ type shiftSettings struct {
 	DrainTimeout ripcord.Duration `json:"drain_timeout"`
 	ReadyTimeout ripcord.Duration `json:"ready_timeout"`
 	Limits       map[string]any   `json:"limits,omitempty"`
+	// Weight is the new side's part of the traffic in percent; nil is all.
+	Weight *float64 `json:"weight,omitempty"`
+	frontSettings
 }
 
 // laterStrategies are known and not available yet.
@@ -63,6 +66,7 @@ func (d *decoder) readShift(s *step, n *node) {
 		d.object(kept, "shift", "a shift step", fields{
 			"service":       func(*node) {},
 			"strategy":      func(n *node) { set.Strategy = d.strategy(n) },
+			"weight":        func(n *node) { set.Weight = d.weight(n) },
 			"drain":         func(n *node) { set.DrainTimeout = d.duration(n, "drain") },
 			"ready_timeout": func(n *node) { set.ReadyTimeout = d.positive(n, "ready_timeout") },
 		})
@@ -94,7 +98,7 @@ func (d *decoder) shiftBalancer(set *shiftSettings, of *service, n *node) {
 	if b == nil {
 		return
 	}
-	set.Balancer, set.Listen, set.Health, set.Limits = b.name, b.listen, b.health, b.limits
+	set.Balancer, set.Listen, set.Health, set.Limits, set.frontSettings = b.name, b.listen, b.health, b.limits, b.front
 	if health := of.settings.Health; health != nil {
 		set.Health.HTTP = health.HTTP
 	}

@@ -16,6 +16,7 @@ type balancer struct {
 	listen string
 	health proxyHealth
 	limits map[string]any
+	front  frontSettings
 }
 
 // proxyHealth is how the proxy probes the instances behind it.
@@ -115,7 +116,10 @@ func (d *decoder) readProxy(b *balancer, n *node) {
 				"failures":  func(n *node) { b.health.Failures = d.integer(n, "failures", 1, 100) },
 			})
 		},
-		"limits": func(n *node) { b.limits = d.readLimits(n) },
+		"limits":   func(n *node) { b.limits = d.readLimits(n) },
+		"tls":      func(n *node) { b.front.TLS = d.readTLS(n) },
+		"affinity": func(n *node) { b.front.Affinity = d.readAffinity(n) },
+		"testers":  func(n *node) { b.front.Testers = d.readTesters(n) },
 	})
 	if ok {
 		d.missing(n, "listen", "add `listen: 127.0.0.1:8080`", "the proxy of balancer %s does not say where it listens", b.name)

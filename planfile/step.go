@@ -27,6 +27,8 @@ type step struct {
 	needs   []reference
 	// given says that the file lists the needs, maybe none.
 	given bool
+	// until are the steps that this one stands beside.
+	until []string
 	// implied are steps that this one needs although the file does not say so.
 	implied []string
 	uses    []use
@@ -73,7 +75,7 @@ func kindNames() []string {
 // laterKinds are known and not available yet.
 func laterKinds() []string {
 	return []string{
-		"backup", "restore", "migrate", "snapshot", "analyze", "notify", "flag", "drill", "failover", "terraform", "ansible",
+		"backup", "restore", "migrate", "snapshot", "notify", "flag", "drill", "failover", "terraform", "ansible",
 		"cloudformation", "git", "image", "dns", "helm",
 	}
 }
@@ -103,10 +105,11 @@ func (d *decoder) readSteps(n *node, skipApprovals bool) {
 	}
 	d.nameSteps(n.items)
 	items := slices.DeleteFunc(slices.Clone(n.items), func(item *node) bool { return d.kindOf(item, false) == nil })
+	d.skipApprovals = skipApprovals
 	for i, s := range d.steps {
 		d.readCommon(s, items[i])
 		if s.kind == "approve" && skipApprovals && s.skip == "" {
-			s.skip = "approvals: skip"
+			s.skip = skippedApproval
 		}
 	}
 	for _, s := range d.steps {
@@ -116,6 +119,7 @@ func (d *decoder) readSteps(n *node, skipApprovals bool) {
 		}
 		d.uses = nil
 	}
+	d.canaries()
 	d.link()
 }
 
@@ -209,7 +213,7 @@ func settingsOf(kind string) []string {
 	case "deploy":
 		return []string{"service"}
 	case "shift":
-		return []string{"service", "strategy", "drain", "ready_timeout"}
+		return []string{"service", "strategy", "weight", "drain", "ready_timeout"}
 	case "approve":
 		return []string{"question"}
 	default:
@@ -244,6 +248,12 @@ func (d *decoder) nameSteps(items []*node) {
 			taken[s.name] = n.at
 		}
 	}
+	d.taken = map[string]bool{}
+	defer func() {
+		for _, s := range d.steps {
+			d.taken[s.name] = true
+		}
+	}()
 	for _, s := range d.steps {
 		if s.name != "" {
 			continue
@@ -380,6 +390,9 @@ func (s *step) spec() ripcord.StepSpec {
 	}
 	for _, need := range s.needs {
 		spec.Needs = append(spec.Needs, ripcord.StepID(need.name))
+	}
+	for _, other := range s.until {
+		spec.Until = append(spec.Until, ripcord.StepID(other))
 	}
 	return spec
 }
