@@ -28,7 +28,7 @@ func (c *command) rollbackVerb() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.rollback(cmd, o) },
 	}
 	cmd.Flags().StringVar(&o.to, "to", "", "version or run to go back to (default: the release before)")
-	cmd.Flags().StringVar(&o.run, "run", "", "the run in progress to take back")
+	cmd.Flags().StringVar(&o.run, "run", "", "the run to take back: the one in progress, or the newest release")
 	cmd.Flags().StringVar(&o.application, "application", "", "application (default: the plan file's, else the only one here)")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say which way it would go, and do nothing")
@@ -60,9 +60,17 @@ func (c *command) rollback(cmd *cobra.Command, o rollbackOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.run != "" && !newest.Committed {
+		return ripcord.Errorf(ripcord.CodeRefused, "run %s has ended (%s): there is nothing to take back", newest.Run, words(string(newest.State))).
+			WithFix("`ripcord status` tells what is released; `ripcord rollback` without --run takes that back")
+	}
 	ways, err := a.PlanRollback(ctx, newest.Application, newest.Environment, o.to)
 	if err != nil {
 		return err
+	}
+	if from := ways[0].From; o.run != "" && from.Run != newest.Run {
+		return ripcord.Errorf(ripcord.CodeRefused, "run %s is not what is released now: that is %s (%s)", newest.Run, from.Version, from.Run).
+			WithFix("`ripcord rollback` without --run takes that back, with --to down to an earlier release")
 	}
 	return c.goBack(cmd, a, ways, o)
 }
