@@ -218,6 +218,7 @@ func byKeeper(w *world, s scene) {
 	case 0:
 		w.kill(w.processesWith("__keeper"))
 		w.recoverUnlessEnded(s)
+		w.must(0, "keeper", "stop") // the one that recover has started
 		w.startKeeper()
 	case 1:
 		w.recoverUnlessEnded(s)
