@@ -16,6 +16,9 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if unresolved(s.settings.Targets) || unresolved(s.settings.Colour) {
 		return &ripcord.Failure{Class: ripcord.FailedInternal, Final: true, Summary: "the addresses of the new side are not known"}
 	}
+	if err := s.usable(); err != nil {
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: err.Error()}
+	}
 	status, err := s.ensure(ctx, s.settings.Listen)
 	if err != nil {
 		return err

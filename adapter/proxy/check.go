@@ -153,6 +153,9 @@ func (s *Step) detail(v view) string {
 
 // Explain implements ripcord.Explainer.
 func (s *Step) Explain(ctx context.Context) (string, error) {
+	if err := s.usable(); err != nil {
+		return "", err
+	}
 	v, err := s.look(ctx)
 	if err != nil {
 		return "", err

@@ -10,8 +10,13 @@ import (
 )
 
 // Stamp implements ripcord.Stamper. Where we have no proxy, the stamp is that of
-// whatever proxy has the address: it may be another state directory's.
+// whatever proxy has the address: it may be another state directory's. What
+// would refuse the step later refuses it here already, with CodeRefused, because
+// a release asks this of all steps before the first of them.
 func (s *Step) Stamp(ctx context.Context) (*ripcord.Stamp, error) {
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
 	v, err := s.look(ctx)
 	if err != nil {
 		return nil, err
@@ -25,6 +30,14 @@ func (s *Step) Stamp(ctx context.Context) (*ripcord.Stamp, error) {
 		return nil, nil //nolint:nilnil // the contract: nil when it has none
 	}
 	return v.state.Stamp, nil
+}
+
+// usable reports why the listener could not serve.
+func (s *Step) usable() error {
+	if s.settings.TLS == nil {
+		return nil
+	}
+	return s.settings.TLS.Usable(s.scope.Now())
 }
 
 // SetStamp implements ripcord.Stamper. A proxy that does not run yet gets the

@@ -77,9 +77,9 @@ func (s *Step) restoreSides(ctx context.Context, before image, now *dataplane.St
 // restoreRoute sends the traffic back. The old side needs one ready target
 // only: most of it is better than none.
 func (s *Step) restoreRoute(ctx context.Context, a ripcord.Attempt, before image, now *dataplane.State) error {
-	// A side that is ill and had a part of the route gives it to the other one,
-	// so only the main one must be ready.
-	change := dataplane.RouteChange{Side: before.Route, Split: before.Split, Front: &before.Front, Force: before.Split != nil}
+	// Whether the main side is ready is looked at below; another one that is
+	// ill gives its part to that.
+	change := dataplane.RouteChange{Side: before.Route, Split: before.Split, Front: &before.Front, Force: true}
 	if reached(now, change) {
 		return nil
 	}

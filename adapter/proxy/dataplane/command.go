@@ -109,7 +109,8 @@ type RouteChange struct {
 	// Revision, when not zero, must be the state's: nobody has changed anything
 	// since the caller looked.
 	Revision uint64 `json:"revision,omitempty"`
-	// Force also routes to sides of which no target is ready.
+	// Force also routes to sides of which no target is ready, and takes a
+	// certificate that cannot be used: what goes back must not fail for it.
 	Force bool `json:"force,omitempty"`
 }
 
@@ -138,7 +139,7 @@ func (p *Proxy) SetRoute(c RouteChange) error {
 			return conflict("no target of side %s is ready", name)
 		}
 	}
-	if err := p.prepareTLS(next.Front.TLS); err != nil {
+	if err := p.prepareTLS(next.Front.TLS, c.Force); err != nil {
 		return conflict("%v", err)
 	}
 	if err := p.commit(next); err != nil {

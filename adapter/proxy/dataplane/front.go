@@ -28,6 +28,7 @@ func (l *connectionLimit) note(c net.Conn, s http.ConnState) {
 func newFront(p *Proxy, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	connections := new(connectionLimit)
 	return &http.Server{

@@ -134,7 +134,7 @@ func (p *Proxy) serve(ctx context.Context, end func(), o options, public, contro
 	front := newFront(p, o.log)
 	back := &http.Server{Handler: p.controlHandler(), ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(quiet{o.log.Handler()}, slog.LevelError)}
 	failed := make(chan error, 2)
-	go func() { failed <- front.Serve(public) }()
+	go func() { failed <- front.Serve(p.secure(public)) }()
 	go func() { failed <- back.Serve(control) }()
 	var err error
 	select {

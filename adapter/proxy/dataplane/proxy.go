@@ -27,6 +27,9 @@ type Proxy struct {
 	// stray counts requests that no side was responsible for.
 	stray counters
 
+	// pair is the certificate; nil before there was one.
+	pair atomic.Pointer[keyPair]
+
 	// life is the probes' context.
 	life context.Context //nolint:containedctx // the probes live as long as the process, not as a command
 
@@ -52,6 +55,10 @@ func New(ctx context.Context, dir string, state *State, now func() time.Time, lo
 		p.start(side, initial) //nolint:contextcheck // it is kept in p
 	}
 	p.table.Store(p.newTable(state))
+	if err := p.prepareTLS(state.Front.TLS, true); err == nil && state.Front.TLS != nil && p.pair.Load().problem != "" {
+		log.Error("HTTPS does not work", slog.String("error", p.pair.Load().problem))
+	}
+	go p.watchTLS(ctx)
 	return p
 }
 

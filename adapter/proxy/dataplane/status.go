@@ -14,6 +14,8 @@ type Status struct {
 	State     State     `json:"state"`
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"`
+	// Certificate is that of a listener for HTTPS; nil for others.
+	Certificate *CertificateStatus `json:"certificate,omitempty"`
 	// Sides are sorted by name.
 	Sides []SideStatus `json:"sides"`
 }
@@ -63,7 +65,7 @@ type TargetStatus struct {
 func (p *Proxy) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	status := Status{State: *p.state.clone(), PID: os.Getpid(), StartedAt: p.started.UTC()}
+	status := Status{State: *p.state.clone(), PID: os.Getpid(), StartedAt: p.started.UTC(), Certificate: p.certificateStatus()}
 	for _, name := range slices.Sorted(maps.Keys(p.live)) {
 		s := p.live[name]
 		side := SideStatus{
