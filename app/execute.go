@@ -27,6 +27,8 @@ type Listener struct {
 	Entry func(e ripcord.Entry)
 	// Output sees what steps print.
 	Output func(step ripcord.StepID, text []byte)
+	// past sees the entries that were there before.
+	past func(e ripcord.Entry)
 }
 
 // scope is what all steps of a run share.

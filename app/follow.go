@@ -26,6 +26,11 @@ func (a *App) followUntil(ctx context.Context, run ripcord.RunID, l Listener, do
 	}
 	state := engine.Fold(entries)
 	after := lastOf(entries, run)
+	for i := range entries {
+		if l.past != nil {
+			l.past(entries[i])
+		}
+	}
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
 	for {

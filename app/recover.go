@@ -79,9 +79,9 @@ func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l List
 	if r, err = a.store.Ask(ctx, r); err != nil {
 		return nil, "", err
 	}
-	l.Entry = watchFor(r.ID, &refused, l.Entry)
+	l.Entry, l.past = watchFor(r.ID, &refused, l.Entry), watchFor(r.ID, &refused, nil)
 	for {
-		state, err = a.follow1(ctx, r, toEnd, l)
+		state, err = a.follow1(ctx, r, toEnd, &refused, l)
 		if state != nil || err != nil {
 			return state, refused, err
 		}
@@ -102,14 +102,16 @@ func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l List
 }
 
 // follow1 follows a living executor until it has handled the request; nil when
-// there is none.
-func (a *App) follow1(ctx context.Context, r ripcord.Request, toEnd bool, l Listener) (*engine.State, error) {
+// there is none. Nobody waits for the end of what had no effect, unless that is
+// where the run goes already.
+func (a *App) follow1(ctx context.Context, r ripcord.Request, toEnd bool, refused *string, l Listener) (*engine.State, error) {
 	if living, err := a.living(ctx, r.Run); err != nil || !living {
 		return nil, err
 	}
 	return a.followUntil(ctx, r.Run, l, func(s *engine.State) bool {
 		handled := s.LastRequest >= r.ID && s.WantBy == nil
-		if !toEnd {
+		goal := r.Verb == ripcord.VerbAbort || r.Verb == ripcord.VerbRollback
+		if !toEnd || *refused != "" && !goal {
 			return handled || s.State.Ended()
 		}
 		return s.State.Ended() || handled && s.Hold != nil

@@ -37,7 +37,8 @@ type Good struct {
 type ActiveStep struct {
 	ID    ripcord.StepID    `json:"id"`
 	State ripcord.StepState `json:"state"`
-	Since time.Time         `json:"since"`
+	// Since is when its effect, or the newest try of its undo, began.
+	Since time.Time `json:"since"`
 	// Asks is the question that a person has to answer.
 	Asks string `json:"asks,omitempty"`
 }
@@ -138,7 +139,7 @@ func (a *App) stage(ctx context.Context, s *Status) error {
 		case ripcord.StepIsRunning:
 			s.Active = append(s.Active, ActiveStep{ID: t.Spec.ID, State: t.State, Since: t.StartedAt.UTC()})
 		case ripcord.StepIsUndoing:
-			s.Active = append(s.Active, ActiveStep{ID: t.Spec.ID, State: t.State, Since: t.UndoStartedAt.UTC()})
+			s.Active = append(s.Active, ActiveStep{ID: t.Spec.ID, State: t.State, Since: t.UndoTriedAt.UTC()})
 		default:
 			if asks := asking(state, t.Spec.ID); asks != "" {
 				s.Active = append(s.Active, ActiveStep{ID: t.Spec.ID, State: t.State, Asks: asks})

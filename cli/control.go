@@ -25,12 +25,23 @@ func controlVerbs() []controlVerb {
 	return []controlVerb{
 		{verb: ripcord.VerbPause, short: "Start nothing new until resume", example: "  ripcord pause --reason \"waiting for the database team\""},
 		{verb: ripcord.VerbResume, short: "End a pause", example: "  ripcord resume"},
-		{verb: ripcord.VerbRetry, short: "Try again what the run is held for", toEnd: true, example: "  ripcord retry"},
-		{verb: ripcord.VerbSkip, step: true, toEnd: true, short: "Leave what the run is held for as it is, and go on", example: "  ripcord skip assets --reason \"done by hand\""},
+		{
+			verb: ripcord.VerbRetry, step: true, toEnd: true, short: "Try again what the run is held for, or an undo that hangs",
+			long: "Try again what the run is held for. While the run goes back, the name of the step whose undo is in\n" +
+				"progress stops this try of it, with its whole process group; a look at what is there follows, then\n" +
+				"the next try. Nothing else stops an undo: it may only be slow, and abort lets it end.",
+			example: "  ripcord retry\n  ripcord retry assets --reason \"its undo hangs on a dead mount\"",
+		},
+		{
+			verb: ripcord.VerbSkip, step: true, toEnd: true, short: "Leave what the run is held for as it is, and go on",
+			long: "Leave what the run is held for as it is, and go on. While the run goes back, the name of the step\n" +
+				"whose undo is in progress stops this undo and leaves the step as it is then.",
+			example: "  ripcord skip assets --reason \"done by hand\"",
+		},
 		{verb: ripcord.VerbApprove, step: true, short: "Answer a step's question with yes", example: "  ripcord approve go-live"},
 		{verb: ripcord.VerbReject, step: true, short: "Answer a step's question with no", example: "  ripcord reject go-live --reason \"marketing is not ready\""},
 		{verb: ripcord.VerbAbort, toEnd: true, backWasTheGoal: true, short: "Stop now, then roll back", long: "Stop what is going on, then take everything back. Works at any moment; repeating it does no harm.", example: "  ripcord abort --reason \"wrong version\""},
-		{verb: ripcord.VerbClose, toEnd: true, needsReason: true, short: "End a held run as it is, finished by hand", long: "End a held run as it is: a person finished it by hand. Who, why and the state of each step are kept.", example: "  ripcord close --reason \"restored the config by hand, ticket 4711\""},
+		{verb: ripcord.VerbClose, toEnd: true, needsReason: true, short: "End a held run as it is, finished by hand", long: "End a held run as it is: a person finished it by hand. Who, why and the state of each step are kept.\nA run that hangs in an undo can be closed as well: the undo is stopped before.", example: "  ripcord close --reason \"restored the config by hand, ticket 4711\""},
 	}
 }
 
@@ -101,7 +112,7 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 		return ripcord.Errorf(ripcord.CodeRefused, "run %s has ended (%s): there is nothing to %s", r.Run, words(string(before.State)), r.Verb).
 			WithFix("`ripcord show --run %s` tells how; `ripcord rollback` takes a committed release back", r.Run)
 	}
-	if r.Step == "" && v.step {
+	if r.Step == "" && v.step && v.verb != ripcord.VerbRetry {
 		r.Step = a.Asking(before)
 	}
 	ctx, stop := c.onSignals(ctx, a, before.Plan.OnCancel)
@@ -116,7 +127,8 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 	if !v.toEnd && !state.State.Ended() && state.Hold == nil {
 		return c.asked(cmd, a, state, r)
 	}
-	return c.ended(cmd, a, state, v.backWasTheGoal)
+	// What is asked for took effect even where the run was back before we looked.
+	return c.ended(cmd, a, state, v.backWasTheGoal || !v.toEnd)
 }
 
 // repeated reports whether the run does already what is asked for once more.
