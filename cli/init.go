@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -56,9 +57,10 @@ func (c *command) initPlanFile() error {
 	if c.output == "json" {
 		return c.json(map[string]string{"file": c.file, "next": next})
 	}
-	c.end(ending{
-		State: c.file + " is written; it runs as it stands", Affected: "nobody: nothing else was changed",
-		Why: "it makes a folder to try with; what was found here stands in it as comments", Next: next,
-	})
+	why := "it deploys the service that was found here; what else was found stands in it as comments"
+	if bytes.Contains(text, []byte("name: try\n")) {
+		why = "it makes a folder to try with; what was found here stands in it as comments"
+	}
+	c.end(ending{State: c.file + " is written; it runs as it stands", Affected: "nobody: nothing else was changed", Why: why, Next: next})
 	return nil
 }

@@ -1,7 +1,6 @@
 package planfile
 
 import (
-	"encoding/json"
 	"io"
 	"io/fs"
 	"path"
@@ -93,28 +92,6 @@ func (f *folder) goModule() {
 	}
 }
 
-// node finds the scripts of a package.json.
-func (f *folder) node() {
-	var p struct {
-		Name    string            `json:"name"`
-		Scripts map[string]string `json:"scripts"`
-	}
-	if json.Unmarshal([]byte(f.read("package.json")), &p) != nil {
-		return
-	}
-	if p.Name != "" && !f.is("go.mod", false) {
-		f.name = word(path.Base(p.Name))
-	}
-	if p.Scripts["build"] != "" {
-		f.note("package.json: the script build")
-		f.step("build-assets", `run: {command: "npm ci && npm run build", changes: nothing}`)
-	}
-	if p.Scripts["start"] != "" {
-		f.note("package.json: the script start")
-		f.service("web", quote("exec npm start"), true, `environment: {PORT: "${instance.port}"}`)
-	}
-}
-
 // procfile finds the processes of a Procfile.
 func (f *folder) procfile() {
 	for line := range strings.Lines(f.read("Procfile")) {
@@ -129,11 +106,23 @@ func (f *folder) procfile() {
 		}
 		f.note("Procfile: the process %s", word(m[1]))
 		if m[1] == "web" {
-			f.service("web", quote(m[2]), true, `environment: {PORT: "${instance.port}"}`)
+			f.procfileWeb(m[2])
 		} else {
 			f.service(word(m[1]), quote(m[2]), false)
 		}
 	}
+}
+
+// procfileWeb makes a service of the web process, in the files that are kept.
+func (f *folder) procfileWeb(command string) {
+	lines := []string{`environment: {PORT: "${instance.port}"}`}
+	names := f.sources()
+	if len(names) == 0 {
+		f.service("web", quote("exec "+command), true, lines...)
+		return
+	}
+	lines = append(lines, "artifact: ["+strings.Join(names, ", ")+"]   # all that a version consists of is kept with it; add new files here")
+	f.service("web", strings.Replace(quote("cd RELEASE && exec "+command), "RELEASE", "${release.directory}", 1), true, lines...)
 }
 
 // unit finds systemd units.
@@ -145,25 +134,6 @@ func (f *folder) unit() {
 		}
 		f.note("%s: a systemd unit (Ripcord supervises its program itself)", name)
 		f.service(word(strings.TrimSuffix(path.Base(name), ".service")), quote("exec "+m[1]), false)
-	}
-}
-
-// python finds the usual entry points.
-func (f *folder) python() {
-	if !f.is("pyproject.toml", false) && !f.is("requirements.txt", false) && !f.is("manage.py", false) {
-		return
-	}
-	f.note("a Python project")
-	switch {
-	case f.is("manage.py", false):
-		f.service("web", quote("exec python manage.py runserver --noreload $ADDRESS"), true, `environment: {ADDRESS: "${instance.address}"}   # better: gunicorn or uvicorn`)
-		f.step("migrate-database", `run: {command: "python manage.py migrate"}   # add undo and check`)
-	case f.is("app.py", false), f.is("main.py", false):
-		entry := "app.py"
-		if !f.is(entry, false) {
-			entry = "main.py"
-		}
-		f.service("web", quote("exec python "+entry), true, `environment: {PORT: "${instance.port}"}`)
 	}
 }
 
@@ -192,11 +162,13 @@ func (f *folder) makefile() {
 	has := func(target string) bool {
 		return regexp.MustCompile(`(?m)^` + target + `\s*:([^=]|$)`).MatchString(text)
 	}
-	for _, target := range []string{"build", "test"} {
-		if has(target) {
-			f.note("Makefile: the target %s", target)
-			f.step("make-"+target, "run: {command: make "+target+", changes: nothing}")
-		}
+	if has("build") {
+		// Not a step: what a service runs is kept with the release when it begins.
+		f.note("Makefile: the target build; before each release: make build")
+	}
+	if has("test") {
+		f.note("Makefile: the target test")
+		f.step("make-test", "run: {command: make test, changes: nothing}")
 	}
 	for _, target := range []string{"migrate", "publish", "deploy", "release"} {
 		if !has(target) {

@@ -6,16 +6,18 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 )
 
 // Scaffold looks at a folder and returns a commented plan file for it. The file
-// runs as it stands: its one step makes an empty folder, can tell whether that is
-// there and takes it away again. What was found in the folder stands in it as
-// comments that make a plan as well when their "#" is removed, because nobody but
-// the user knows how to take these parts back. Nothing is written.
+// runs as it stands. A service that was seen to take its port is deployed; else
+// its one step makes an empty folder, can tell whether that is there and takes it
+// away again. The rest of what was found stands in it as comments that make a
+// plan as well when their "#" is removed, because nobody but the user knows how
+// to take these parts back. Nothing is written.
 func Scaffold(dir string) ([]byte, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -48,6 +50,8 @@ type folder struct {
 type block struct {
 	name  string
 	lines []string
+	// sure says that the block was seen to run as it stands: it is no comment then.
+	sure bool
 }
 
 // service adds a service, once per name; command is YAML. The first that listens gets the balancer.
@@ -63,9 +67,12 @@ func (f *folder) service(name, command string, listens bool, lines ...string) {
 	}
 	if listens && f.front == "" {
 		f.front = name
-		all = append(all, "    health: {tcp: true}   # better: {http: /healthz}", "    balancer: front")
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "health:") }) {
+			all = append(all, "    health: {tcp: true}   # better: {http: /healthz}")
+		}
+		all = append(all, "    balancer: front")
 	}
-	f.services = append(f.services, block{name, all})
+	f.services = append(f.services, block{name: name, lines: all})
 }
 
 // step adds a step, once per name.
@@ -82,7 +89,7 @@ func (f *folder) step(name string, lines ...string) {
 			lines[i] = "    " + line
 		}
 	}
-	f.steps = append(f.steps, block{name, append(lines, "    name: "+name)})
+	f.steps = append(f.steps, block{name: name, lines: append(lines, "    name: "+name)})
 }
 
 // note adds what was found.
@@ -101,22 +108,18 @@ func (f *folder) write() []byte {
 	}
 	b.WriteString("\napplication: " + f.name + "\n")
 	f.writeServices(&b)
-	b.WriteString("\n# Steps run from top to bottom. When one fails, those before it are undone.\nrelease:\n" +
-		"  # To try: this makes a folder. Replace it by your first step.\n" +
-		"  - run:\n      command: mkdir -p .ripcord-try\n      undo: rmdir .ripcord-try\n      check: test -d .ripcord-try   # exit status 0: it is there, 1: it is not\n    name: try\n")
-	for _, s := range f.steps {
-		b.WriteString("\n")
+	b.WriteString("\n# Steps run from top to bottom. When one fails, those before it are undone.\nrelease:\n")
+	if !f.sure() {
+		b.WriteString("  # To try: this makes a folder. Replace it by your first step.\n" +
+			"  - run:\n      command: mkdir -p .ripcord-try\n      undo: rmdir .ripcord-try\n      check: test -d .ripcord-try   # exit status 0: it is there, 1: it is not\n    name: try\n")
+	}
+	for i, s := range f.steps {
+		if i > 0 || !f.sure() {
+			b.WriteString("\n")
+		}
 		comment(&b, s.lines)
 	}
-	if len(f.services) > 0 {
-		b.WriteString("\n# Start the new version beside the old one, then move the traffic to it.\n")
-		for _, s := range f.services {
-			comment(&b, []string{"  - deploy: " + s.name})
-		}
-		if f.front != "" {
-			comment(&b, []string{"  - shift: {service: " + f.front + ", strategy: blue-green}", "  - watch: 5m"})
-		}
-	}
+	f.writeDeploys(&b)
 	if len(f.bundle) > 0 {
 		b.WriteString("\n# Further files that the way back needs are kept with each release.\n")
 		comment(&b, []string{"bundle: [" + strings.Join(f.bundle, ", ") + "]"})
@@ -125,21 +128,59 @@ func (f *folder) write() []byte {
 	return []byte(b.String())
 }
 
+// sure reports whether a service was found that runs as it stands.
+func (f *folder) sure() bool {
+	return slices.ContainsFunc(f.services, func(s block) bool { return s.sure })
+}
+
+// writeDeploys writes the steps that bring the services.
+func (f *folder) writeDeploys(b *strings.Builder) {
+	if len(f.services) == 0 {
+		return
+	}
+	if !f.sure() || len(f.steps) > 0 {
+		b.WriteString("\n")
+	}
+	if f.sure() {
+		b.WriteString("  # Start the new version beside the old one, then move the traffic to it.\n")
+	} else {
+		b.WriteString("# Start the new version beside the old one, then move the traffic to it.\n")
+	}
+	for _, s := range f.services {
+		put(b, s.sure, []string{"  - deploy: " + s.name})
+	}
+	if f.front != "" {
+		put(b, f.sure(), []string{"  - shift: {service: " + f.front + ", strategy: blue-green}", "  - watch: 30s   # while it lasts, a crash takes the release back; 10m is better"})
+	}
+}
+
 func (f *folder) writeServices(b *strings.Builder) {
 	if len(f.services) == 0 {
 		return
 	}
 	b.WriteString("\n# Programs that Ripcord starts, watches and stops. ${instance.address} and\n" +
-		"# ${instance.port} are chosen for each instance, so that old and new run side by side.\n")
-	comment(b, []string{"services:"})
+		"# ${instance.port} are chosen for each instance, so that old and new run side by side.\n" +
+		"# They run in this folder; ${release.directory} holds what is kept of their version.\n")
+	put(b, f.sure(), []string{"services:"})
 	for _, s := range f.services {
-		comment(b, s.lines)
+		put(b, s.sure, s.lines)
 	}
 	if f.front == "" {
 		return
 	}
 	b.WriteString("# The built-in proxy in front of them.\n")
-	comment(b, []string{"balancers:", `  front: {proxy: {listen: "127.0.0.1:8080"}}`})
+	put(b, f.sure(), []string{"balancers:", `  front: {proxy: {listen: "127.0.0.1:8080"}}   # where its users come to`})
+}
+
+// put writes lines, as a comment unless they are sure to run.
+func put(b *strings.Builder, sure bool, lines []string) {
+	if !sure {
+		comment(b, lines)
+		return
+	}
+	for _, line := range lines {
+		b.WriteString(line + "\n")
+	}
 }
 
 // comment writes lines with "#" at their beginning; a comment for people has a
