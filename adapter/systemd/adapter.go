@@ -1,0 +1,36 @@
+// Package systemd runs a service as units of systemd, in two colours: a release
+// starts its units in the colour that is free, beside the old ones, which keep
+// running until the commit. Going back stops and removes the new units.
+//
+// systemd supervises the instances: it starts them again, keeps their logs and
+// limits, and starts them at boot. Enabled for boot are only the units of what is
+// committed, so that a reboot in the middle of a release starts the old version.
+// Everything is done through a ripcord.Machine.
+package systemd
+
+import (
+	"context"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Kind is what StepSpec.Adapter says for steps of this package.
+const Kind = "systemd"
+
+// Adapter opens steps that deploy services as systemd units.
+type Adapter struct{}
+
+// New returns the adapter.
+func New() *Adapter { return &Adapter{} }
+
+// Kind returns the package's Kind.
+func (*Adapter) Kind() string { return Kind }
+
+// Open reads the spec's Settings; its error is of CodePlan.
+func (*Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.Scope) (ripcord.Step, error) {
+	settings, err := decode(spec, scope)
+	if err != nil {
+		return nil, err
+	}
+	return &Step{settings: settings, scope: scope}, nil
+}

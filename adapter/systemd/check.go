@@ -1,0 +1,126 @@
+package systemd
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// The colours.
+const (
+	blue  = "blue"
+	green = "green"
+)
+
+// set is the units of one service that one run started. The image of a service is
+// the list of its sets: what is installed, not how it fares.
+type set struct {
+	Colour  string `json:"colour"`
+	Run     string `json:"run"`
+	Version string `json:"version"`
+	// Units are the digests of the unit files, by number.
+	Units []string `json:"units"`
+	// Enabled is how many of them start at boot.
+	Enabled int `json:"enabled"`
+}
+
+// Check lists the service's units. The effect is present when all units of this
+// very run are there and healthy; those of other runs are the image that going
+// back must find unchanged.
+func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
+	unknown := ripcord.Observation{Presence: ripcord.Unknown}
+	h, all, err := s.service(ctx)
+	if err != nil {
+		return unknown, err
+	}
+	sets := setsOf(all)
+	image, err := json.Marshal(sets)
+	if err != nil {
+		return unknown, err
+	}
+	seen := ripcord.Observation{Presence: ripcord.Absent, Image: image, Exact: true, Detail: s.described(sets)}
+	own := s.own(all)
+	if len(own) == 0 {
+		return seen, nil
+	}
+	seen.Presence = ripcord.Partial
+	if len(own) != s.settings.Instances {
+		seen.Detail += fmt.Sprintf("; %d of %d units are there", len(own), s.settings.Instances)
+		return seen, nil
+	}
+	sick := s.sick(ctx, h, own)
+	if ctx.Err() != nil {
+		return unknown, ctx.Err()
+	}
+	if sick != "" {
+		seen.Detail += "; " + sick
+		return seen, nil
+	}
+	seen.Presence = ripcord.Present
+	return seen, nil
+}
+
+// sick says which of the units is not healthy right now; "" is none.
+func (s *Step) sick(ctx context.Context, h host, own []unit) string {
+	addresses := make([]string, len(own))
+	for i := range own {
+		if !own[i].running() {
+			return fmt.Sprintf("%s does not run (%s, %s)", own[i].Name, own[i].Active, own[i].Sub)
+		}
+		addresses[i] = own[i].Address
+	}
+	for i, err := range s.probeAll(ctx, h, addresses) {
+		if err != nil {
+			return fmt.Sprintf("%s is not healthy: %v", own[i].Name, err)
+		}
+	}
+	return ""
+}
+
+// setsOf groups units, which are sorted by colour and number.
+func setsOf(units []unit) []set {
+	sets := []set{}
+	for i := range units {
+		u := &units[i]
+		at := slices.IndexFunc(sets, func(have set) bool {
+			return have.Colour == u.Colour && have.Run == u.Run && have.Version == u.Version
+		})
+		if at < 0 {
+			sets, at = append(sets, set{Colour: u.Colour, Run: u.Run, Version: u.Version}), len(sets)
+		}
+		sets[at].Units = append(sets[at].Units, fmt.Sprintf("%d:%s", u.Number, u.Digest))
+		if u.Enabled {
+			sets[at].Enabled++
+		}
+	}
+	slices.SortFunc(sets, func(a, b set) int {
+		return cmp.Or(cmp.Compare(a.Colour, b.Colour), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Version, b.Version))
+	})
+	return sets
+}
+
+// parseImage reads the image of a service.
+func parseImage(image []byte) ([]set, error) {
+	var sets []set
+	if err := json.Unmarshal(image, &sets); err != nil {
+		return nil, fmt.Errorf("the before-image of the service: %w", err)
+	}
+	return sets, nil
+}
+
+// described is one line about what is installed.
+func (s *Step) described(sets []set) string {
+	if len(sets) == 0 {
+		return "no unit of " + s.settings.Service + " is installed"
+	}
+	words := make([]string, len(sets))
+	for i, have := range sets {
+		words[i] = fmt.Sprintf("%s %s in %s", plural(len(have.Units), "unit"), have.Version, have.Colour)
+	}
+	return s.settings.Service + ": " + strings.Join(words, ", ")
+}

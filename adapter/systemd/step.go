@@ -1,0 +1,145 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// Step deploys one service.
+type Step struct {
+	settings Settings
+	scope    ripcord.Scope
+}
+
+// host returns the machine that the service runs on.
+func (s *Step) host(ctx context.Context) (host, error) {
+	if s.scope.Machines == nil {
+		return host{local{}}, nil
+	}
+	machine, err := s.scope.Machines.Machine(ctx, "")
+	return host{machine}, err
+}
+
+// service returns the host and the service's units.
+func (s *Step) service(ctx context.Context) (host, []unit, error) {
+	h, err := s.host(ctx)
+	if err != nil {
+		return h, nil, err
+	}
+	units, err := h.list(ctx, s.scope.Application, s.scope.Environment, s.settings.Service)
+	if err != nil {
+		if able := h.able(ctx, s.settings.User); able != nil {
+			err = able
+		}
+		return h, nil, fmt.Errorf("list the units of %s: %w", s.settings.Service, err)
+	}
+	return h, units, nil
+}
+
+// Apply starts this run's units in the free colour and waits until all are
+// healthy. Units of other runs are left alone.
+func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
+	h, all, err := s.service(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.ready(ctx, h); err != nil {
+		return err
+	}
+	p, err := s.settle(ctx, a, h, all)
+	if err != nil {
+		return err
+	}
+	w := &watch{step: s, host: h, attempt: a, place: p}
+	if err := w.start(ctx, all); err != nil {
+		return err
+	}
+	note(a.Output, "%s of %s started in %s on %s", plural(s.settings.Instances, "unit"), s.settings.Service, p.Colour, addresses(w.place))
+	if err := w.wait(ctx); err != nil {
+		return err
+	}
+	note(a.Output, "all are healthy")
+	return nil
+}
+
+// ready fails before the first effect where no unit could run.
+func (s *Step) ready(ctx context.Context, h host) error {
+	err := h.able(ctx, s.settings.User)
+	if ripcord.CodeOf(err) == ripcord.CodeRefused && err != nil {
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: err.Error()}
+	}
+	return err
+}
+
+// Undo stops and removes exactly the units of this run.
+func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
+	h, all, err := s.service(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.remove(ctx, a, h, s.own(all)); err != nil {
+		return err
+	}
+	// The files may be there before the first unit is.
+	p, ok, err := recorded(a.Progress)
+	if err != nil || !ok || s.vacant(p.Colour, all) != nil {
+		return err
+	}
+	l := s.labels(p, 0)
+	return h.clear(ctx, &l)
+}
+
+// Finish lets the release's units start at boot, and then stops and removes the
+// service's units of all other runs: the release is committed, and no way back
+// needs them any more.
+func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
+	h, all, err := s.service(ctx)
+	if err != nil {
+		return err
+	}
+	// After a reboot between the commit and now they do not run yet.
+	if err := h.enable(ctx, s.own(all)); err != nil {
+		return err
+	}
+	return s.remove(ctx, a, h, slices.DeleteFunc(all, func(u unit) bool { return s.mine(&u) }))
+}
+
+func (s *Step) remove(ctx context.Context, a ripcord.Attempt, h host, units []unit) error {
+	for i := range units {
+		u := &units[i]
+		note(a.Output, "stopping %s of %s %s", u.Name, s.settings.Service, u.Version)
+	}
+	return h.remove(ctx, units)
+}
+
+// mine reports whether this step's run started the unit.
+func (s *Step) mine(u *unit) bool { return u.Run == string(s.scope.Run) }
+
+// own returns the units of this run.
+func (s *Step) own(all []unit) []unit {
+	var own []unit
+	for i := range all {
+		if s.mine(&all[i]) {
+			own = append(own, all[i])
+		}
+	}
+	return own
+}
+
+// note writes one line to the step's log.
+func note(output io.Writer, format string, args ...any) {
+	if output != nil {
+		_, _ = fmt.Fprintf(output, format+"\n", args...) // the log must not stop the effect
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
