@@ -28,7 +28,15 @@ type decoder struct {
 	services  map[string]*service
 	balancers map[string]*balancer
 	databases map[string]bool
-	steps     []*step
+	// sources are the entries of metrics; sourceless also has those that could
+	// not be read.
+	sources    map[string]*metricSystem
+	sourceless map[string]bool
+	steps      []*step
+	// taken are the names of steps.
+	taken map[string]bool
+	// skipApprovals says that approvals are left out.
+	skipApprovals bool
 	// unread are the names of steps that could not be read.
 	unread map[string]bool
 	// unreadable are settings whose problem is reported already.
@@ -42,6 +50,8 @@ type decoder struct {
 	uses *[]use
 	// instance says that what is being read may name its instance.
 	instance bool
+	// side says that what is being read may name the version that is asked for.
+	side bool
 	// misspelt are the keys that an unknown key of a map was probably meant to be.
 	misspelt map[*node][]string
 	// shapes records the keys of each kind of map, for the schema's test.

@@ -126,7 +126,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 		problems: p, options: o, environment: environment, left: maxExpanded, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
 		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
-		balancers: map[string]*balancer{}, databases: map[string]bool{},
+		balancers: map[string]*balancer{}, databases: map[string]bool{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
 	}
 	doc := &document{
 		d: d, root: root, parallel: defaultParallel,
@@ -184,7 +184,7 @@ func (doc *document) read() {
 		"secrets":      d.readSecrets,
 		"variables":    func(*node) {},
 		"databases":    func(n *node) { d.readSystems(n, "database", []string{"postgres", "mysql", "sqlite"}) },
-		"metrics":      func(n *node) { d.readSystems(n, "metric", []string{"prometheus", "azure_monitor"}) },
+		"metrics":      d.readSources,
 		"services":     func(n *node) { services = n },
 		"balancers":    func(n *node) { balancers = n },
 		"release":      func(n *node) { release = n },

@@ -82,7 +82,7 @@ func (d *decoder) expand(n *node, shell bool) string {
 
 // escaped reports an escape that would not survive until the run.
 func (d *decoder) escaped(n *node, rest string) {
-	for _, prefix := range []string{"${secret:", "${steps.", "${instance.", "${release."} {
+	for _, prefix := range []string{"${secret:", "${steps.", "${instance.", "${release.", "${side."} {
 		if strings.HasPrefix(rest, prefix) {
 			d.reference(n, "$"+prefix, "put the text into a file of its own and name that", "a plain %q cannot be written here", prefix)
 		}
@@ -120,6 +120,9 @@ func (d *decoder) resolve(n *node, name string, shell bool) (text string, ok boo
 		return part, true
 	case kind == "instance" || kind == "release":
 		d.ofInstance(n, part, name)
+		return part, true
+	case kind == "side":
+		d.ofSide(n, part, name)
 		return part, true
 	case shell && shellText(name):
 		return "", false
@@ -235,6 +238,17 @@ func (d *decoder) ofInstance(n *node, part, name string) {
 		d.reference(n, part, d.didYouMean(name, known, "known are:"), "unknown reference %s", short(part))
 	case !d.instance:
 		d.reference(n, part, "use it in the command or environment of a service", "%s has a meaning within a service only", part)
+	}
+}
+
+// ofSide checks a reference to the version that a metric is asked for.
+func (d *decoder) ofSide(n *node, part, name string) {
+	known := []string{"side.colour", "side.addresses", "side.instances", "side.version"}
+	switch {
+	case !slices.Contains(known, name):
+		d.reference(n, part, d.didYouMean(name, known, "known are:"), "unknown reference %s", short(part))
+	case !d.side:
+		d.reference(n, part, "use it in a metric that a canary is judged by", "%s has a meaning within a metric only", part)
 	}
 }
 

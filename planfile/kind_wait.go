@@ -141,7 +141,7 @@ func (d *decoder) watchInstances(s *step, set *watchSettings) (leftOut bool) {
 func (d *decoder) watchTraffic(set *watchSettings, proxy *watchProxy, n *node) {
 	for _, s := range d.steps {
 		shift, ok := s.settings.(*shiftSettings)
-		if !ok || s.skip != "" || shift.Balancer == "" {
+		if !ok || s.skip != "" || shift.Balancer == "" || s.adapter != "proxy" {
 			continue
 		}
 		if d.options.ProxyDirectory != nil {

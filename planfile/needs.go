@@ -100,7 +100,7 @@ func outputsOf(kind string) []string {
 	case "run":
 		return nil
 	case "deploy":
-		return []string{"addresses", "colour"}
+		return []string{"addresses", "colour", "old_addresses", "old_colour", "old_version"}
 	default:
 		return []string{}
 	}
@@ -144,6 +144,10 @@ func (d *decoder) addWatch() {
 		needed := slices.ContainsFunc(d.steps, func(other *step) bool {
 			return slices.ContainsFunc(other.needs, func(r reference) bool { return r.name == s.name }) || slices.Contains(other.implied, s.name)
 		})
+		if len(s.until) > 0 {
+			s.until = append(s.until, watch.name)
+			continue
+		}
 		if !needed {
 			watch.implied = append(watch.implied, s.name)
 		}

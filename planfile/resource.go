@@ -17,6 +17,9 @@ type balancer struct {
 	health proxyHealth
 	limits map[string]any
 	front  frontSettings
+	// kind is the balancer's, and of are the settings of one that is not ours.
+	kind string
+	of   map[string]any
 }
 
 // proxyHealth is how the proxy probes the instances behind it.
@@ -30,7 +33,7 @@ type proxyHealth struct {
 
 // laterBalancers are known and not available yet.
 func laterBalancers() []string {
-	return []string{"haproxy", "nginx", "caddy", "traefik", "kamal_proxy", "alb", "azure_front_door"}
+	return []string{"caddy", "traefik", "kamal_proxy", "alb", "azure_front_door"}
 }
 
 // only returns the single field of a map that names a kind, or nil.
@@ -90,16 +93,27 @@ func (d *decoder) readSystems(n *node, what string, kinds []string) {
 
 // readBalancers reads `balancers`.
 func (d *decoder) readBalancers(n *node) {
+	kinds := []string{"proxy", "haproxy", "nginx"}
 	d.names(n, "balancers", func(name string, value *node) {
 		b := &balancer{name: name, at: value.at, health: proxyHealth{
 			Interval: seconds(.2), Timeout: seconds(1), Successes: 2, Failures: 2,
 		}}
 		d.balancers[name] = b
 		if d.shapes != nil {
-			d.shapes["balancer"] = []string{"proxy"}
+			d.shapes["balancer"] = sorted(slices.Clone(kinds))
 		}
-		if f := d.only(value, "the balancer "+name, []string{"proxy"}, laterBalancers()); f != nil {
+		f := d.only(value, "the balancer "+name, kinds, laterBalancers())
+		if f == nil {
+			return
+		}
+		b.kind = f.key
+		switch f.key {
+		case "proxy":
 			d.readProxy(b, f.value)
+		case "haproxy":
+			d.readHAProxy(b, f.value)
+		case "nginx":
+			d.readNginx(b, f.value)
 		}
 	})
 }
@@ -107,15 +121,8 @@ func (d *decoder) readBalancers(n *node) {
 // readProxy reads the built-in proxy's settings.
 func (d *decoder) readProxy(b *balancer, n *node) {
 	ok := d.object(n, "proxy", "a proxy", fields{
-		"listen": func(n *node) { b.listen = d.listen(n) },
-		"health": func(n *node) {
-			d.object(n, "proxy_health", "a proxy's health", fields{
-				"interval":  func(n *node) { b.health.Interval = d.positive(n, "interval") },
-				"timeout":   func(n *node) { b.health.Timeout = d.positive(n, "timeout") },
-				"successes": func(n *node) { b.health.Successes = d.integer(n, "successes", 1, 100) },
-				"failures":  func(n *node) { b.health.Failures = d.integer(n, "failures", 1, 100) },
-			})
-		},
+		"listen":   func(n *node) { b.listen = d.listen(n) },
+		"health":   func(n *node) { d.readBalancerHealth(b, n) },
 		"limits":   func(n *node) { b.limits = d.readLimits(n) },
 		"tls":      func(n *node) { b.front.TLS = d.readTLS(n) },
 		"affinity": func(n *node) { b.front.Affinity = d.readAffinity(n) },
