@@ -213,7 +213,7 @@ func settingsOf(kind string) []string {
 	case "deploy":
 		return []string{"service"}
 	case "shift":
-		return []string{"service", "strategy", "weight", "drain", "ready_timeout"}
+		return []string{"service", "strategy", "weight", "stages", "for", "analyze", "interval", "drain", "ready_timeout"}
 	case "approve":
 		return []string{"question"}
 	default:
