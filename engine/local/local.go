@@ -68,9 +68,9 @@ type Options struct {
 const (
 	// pollEvery is how often the executor looks for requests at least.
 	pollEvery = 200 * time.Millisecond
-	// pollMost is how often it does at most: a quick step takes less time than
-	// looking.
-	pollMost = 10 * time.Millisecond
+	// pollMost is how often it does at most: many quick steps take less time than
+	// looking, and a person does not notice so short a delay.
+	pollMost = 50 * time.Millisecond
 )
 
 // Executor carries out one run.

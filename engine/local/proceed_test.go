@@ -53,7 +53,7 @@ func TestRequestBeforeTheNextStep(t *testing.T) {
 		x := w.executor(func(o *local.Options) {
 			o.StateID = "" // nothing looks at the targets first
 			o.Adapters[fake.Kind] = &inApply{Adapter: o.Adapters[fake.Kind], step: "a", do: func(context.Context) {
-				time.Sleep(20 * time.Millisecond) // less than the loop's own pause
+				time.Sleep(60 * time.Millisecond) // less than the loop's own pause
 				w.ask(ripcord.VerbPause, "")
 			}}
 			o.Observe = func(e ripcord.Entry) {

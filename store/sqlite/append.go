@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -26,29 +25,55 @@ func (s *Store) Append(ctx context.Context, entries ...ripcord.Entry) error {
 			return ripcord.Errorf(ripcord.CodeInternal, "run %s: only Begin plans a run", entries[i].Run)
 		}
 	}
-	return s.write(ctx, func(ctx context.Context, t *transaction) error { return t.append(ctx, entries) })
+	a := s.known.addition(entries)
+	err := s.write(ctx, func(ctx context.Context, t *transaction) error { return t.append(ctx, &a) })
+	if err == nil {
+		s.known.put(a.next)
+	}
+	return err
 }
 
-func (t *transaction) append(ctx context.Context, entries []ripcord.Entry) error {
-	r, err := t.find(ctx, entries[0].Run)
+func (t *transaction) append(ctx context.Context, a *addition) error {
+	r, err := t.find(ctx, a.entries[0].Run)
 	if err != nil {
 		return err
 	}
-	lines, next, err := extend(r, entries)
-	if err != nil {
-		return err
-	}
-	for i := range entries {
-		if err := t.checkGood(ctx, next, &entries[i]); err != nil {
+	if !a.to.same(r) {
+		if err := a.extend(r); err != nil {
 			return err
 		}
 	}
-	return t.store(ctx, r, next, entries, lines)
+	for i := range a.entries {
+		if err := t.checkGood(ctx, a.next, &a.entries[i]); err != nil {
+			return err
+		}
+	}
+	return t.store(ctx, a)
 }
 
-// extend seals entries onto a run, in memory only.
+// addition is entries on their way to a run.
+type addition struct {
+	entries []ripcord.Entry
+	// to is the run that they were sealed onto, next what it is with them; lines
+	// are the sealed entries, and row is the run's new row.
+	to, next run
+	lines    [][]byte
+	row      string
+}
+
+// extend seals the entries onto a run, in memory only.
+func (a *addition) extend(r run) (err error) {
+	if a.lines, a.next, err = extend(r, a.entries); err != nil {
+		return err
+	}
+	a.to = r
+	a.row, err = a.next.row()
+	return err
+}
+
+// extend seals entries onto a run.
 func extend(r run, entries []ripcord.Entry) (lines [][]byte, next run, err error) {
-	next = r
+	next, lines = r, make([][]byte, 0, len(entries))
 	for i := range entries {
 		e := entries[i]
 		if err := admit(next, &e); err != nil {
@@ -64,7 +89,7 @@ func extend(r run, entries []ripcord.Entry) (lines [][]byte, next run, err error
 		if len(line) > maxLine {
 			return nil, r, ripcord.Errorf(ripcord.CodeInternal, "run %s: an entry %s of %d bytes is larger than the limit of %d", e.Run, e.Kind, len(line), maxLine)
 		}
-		next.summary.Apply(sealed)
+		next.apply(sealed)
 		next.ended = next.ended || e.Kind.Ends()
 		lines = append(lines, line)
 	}
@@ -109,30 +134,29 @@ func (t *transaction) checkGood(ctx context.Context, r run, e *ripcord.Entry) er
 }
 
 // store writes what extend made. From here on only SQLite can fail.
-func (t *transaction) store(ctx context.Context, r, next run, entries []ripcord.Entry, lines [][]byte) error {
-	summary, err := json.Marshal(next.summary)
-	if err != nil {
-		return err
-	}
-	for i, line := range lines {
-		seq := r.summary.Entries + 1 + uint64(i)
-		if err := t.exec(ctx, t.insertEntry, entryID(r.n, seq), line); err != nil {
-			return err
-		}
-	}
+func (t *transaction) store(ctx context.Context, a *addition) error {
 	update := t.updateRun
-	if next.ended && !r.ended {
+	if a.next.ended && !a.to.ended {
 		update = t.endRun
 	}
-	if err := t.exec(ctx, update, string(summary), r.n); err != nil {
+	if err := t.exec(ctx, update, a.row, a.to.n); err != nil {
 		return err
 	}
-	for i := range entries {
-		if err := t.setGood(ctx, next, &entries[i]); err != nil {
+	return t.storeEntries(ctx, a)
+}
+
+func (t *transaction) storeEntries(ctx context.Context, a *addition) error {
+	for i, line := range a.lines {
+		if err := t.exec(ctx, t.insertEntry, entryID(a.next.n, a.to.summary.Entries+1+uint64(i)), line); err != nil {
 			return err
 		}
 	}
-	t.runs[next.summary.Run] = next
+	for i := range a.entries {
+		if err := t.setGood(ctx, a.next, &a.entries[i]); err != nil {
+			return err
+		}
+	}
+	t.runs[a.next.summary.Run] = a.next
 	return nil
 }
 

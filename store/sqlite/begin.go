@@ -21,14 +21,20 @@ func (s *Store) Begin(ctx context.Context, planned ripcord.Entry, by ripcord.Exe
 	}
 	planned.Fence = 1
 	lease := ripcord.Lease{Run: planned.Run, Executor: by, Fence: 1, Expires: s.options.Now().Add(ttl).UTC()}
-	err := s.write(ctx, func(ctx context.Context, t *transaction) error { return t.plan(ctx, planned, lease, s.options.Now()) })
+	a := addition{entries: []ripcord.Entry{planned}}
+	if err := a.extend(run{fence: planned.Fence}); err != nil {
+		return ripcord.Lease{}, err
+	}
+	err := s.write(ctx, func(ctx context.Context, t *transaction) error { return t.plan(ctx, &a, lease, s.options.Now()) })
 	if err != nil {
 		return ripcord.Lease{}, err
 	}
+	s.known.put(a.next)
 	return lease, nil
 }
 
-func (t *transaction) plan(ctx context.Context, planned ripcord.Entry, lease ripcord.Lease, now time.Time) error {
+func (t *transaction) plan(ctx context.Context, a *addition, lease ripcord.Lease, now time.Time) error {
+	planned := &a.entries[0]
 	if err := t.free(ctx, planned.Plan, now); err != nil {
 		return err
 	}
@@ -38,19 +44,15 @@ func (t *transaction) plan(ctx context.Context, planned ripcord.Entry, lease rip
 	case ripcord.CodeOf(err) != ripcord.CodeNotFound:
 		return err
 	}
-	lines, next, err := extend(run{fence: 1}, []ripcord.Entry{planned})
-	if err != nil {
-		return err
-	}
 	t.writes++
-	result, err := t.insertRun.ExecContext(ctx, string(planned.Run), planned.Plan.Application, planned.Plan.Environment)
+	result, err := t.insertRun.ExecContext(ctx, string(planned.Run), planned.Plan.Application, planned.Plan.Environment, a.row)
 	if err != nil {
 		return err
 	}
-	if next.n, err = result.LastInsertId(); err != nil {
+	if a.next.n, err = result.LastInsertId(); err != nil {
 		return err
 	}
-	if err := t.store(ctx, run{n: next.n}, next, []ripcord.Entry{planned}, lines); err != nil {
+	if err := t.storeEntries(ctx, a); err != nil {
 		return err
 	}
 	return t.keepLease(ctx, lease, false)

@@ -16,6 +16,8 @@ const (
 	hashKey    = `,"hash":"`
 	hashLength = 2 * sha256.Size
 	tailLength = len(hashKey) + hashLength + len(`"}`)
+	// roomForLine is enough for most lines.
+	roomForLine = 512
 )
 
 // ErrHash says that a line's bytes are not those that were hashed.
@@ -26,14 +28,16 @@ var ErrHash = errors.New("the entry's hash does not match its content")
 func seal(e ripcord.Entry, seq uint64, prev string) (ripcord.Entry, []byte, error) {
 	e.Seq, e.Prev, e.Hash = seq, prev, ""
 	e.At = e.At.UTC()
-	line, err := json.Marshal(e)
-	if err != nil {
-		return e, nil, fmt.Errorf("entry %s: %w", e.Kind, err)
+	w := encoder{to: make([]byte, 0, roomForLine)}
+	w.entry(&e)
+	if w.err != nil {
+		return e, nil, fmt.Errorf("entry %s: %w", e.Kind, w.err)
 	}
-	sum := sha256.Sum256(line)
-	e.Hash = hex.EncodeToString(sum[:])
-	line = append(line[:len(line)-1], hashKey+e.Hash+`"}`...)
-	return e, line, nil
+	sum := sha256.Sum256(w.to)
+	line := append(w.to[:len(w.to)-1], hashKey...)
+	line = hex.AppendEncode(line, sum[:])
+	e.Hash = string(line[len(line)-hashLength:])
+	return e, append(line, `"}`...), nil
 }
 
 // ParseLine reads one line of a journal, as it is stored and exported, and

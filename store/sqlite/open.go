@@ -57,7 +57,8 @@ type Store struct {
 	// statements are prepared on the readers.
 	statements statements
 	writer     *writer // nil when read-only
-	cleanup    func()  // nil when there is nothing to clean up
+	known      known
+	cleanup    func() // nil when there is nothing to clean up
 
 	probeLock sync.Mutex
 	probe     *sql.Conn
@@ -135,7 +136,7 @@ func (s *Store) openWriter(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(s.explain("open", err), db.Close())
 	}
-	s.writer = &writer{store: s, db: db, conn: conn, turn: make(chan struct{}, 1)}
+	s.writer = &writer{store: s, db: db, conn: conn, work: make(chan struct{}, 1)}
 	return s.writer.prepare(ctx)
 }
 

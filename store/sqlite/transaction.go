@@ -19,6 +19,10 @@ type run struct {
 	ended   bool
 	pruned  bool
 	summary ripcord.Summary
+	// rest is the summary's JSON without the chain's head and length, which
+	// belong at cut; nil when it has to be made anew.
+	rest []byte
+	cut  int
 }
 
 // transaction is the writer's connection with its statements. It remembers runs
@@ -43,17 +47,17 @@ func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
 		"COMMIT":              &t.commits,
 		"ROLLBACK":            &t.rollbacks,
 		"PRAGMA data_version": &t.dataVersion,
-		"SELECT n, fence, ended, pruned IS NOT NULL, summary FROM runs WHERE id = ?":              &t.selectRun,
-		"INSERT INTO entries (id, line) VALUES (?, ?)":                                            &t.insertEntry,
-		"UPDATE runs SET summary = ? WHERE n = ?":                                                 &t.updateRun,
-		"UPDATE runs SET summary = ?, ended = 1 WHERE n = ?":                                      &t.endRun,
-		"UPDATE runs SET fence = ? WHERE n = ?":                                                   &t.fenceIt,
-		"REPLACE INTO leases (run, fence, executor, expires, released) VALUES (?,?,?,?,?)":        &t.putLease,
-		"SELECT fence, executor, expires, released FROM leases WHERE run = ?":                     &t.getLease,
-		"INSERT INTO runs (id, application, environment, fence, summary) VALUES (?, ?, ?, 1, '')": &t.insertRun,
-		"SELECT id FROM runs WHERE application = ? AND environment = ? AND ended = 0":             &t.selectOwner,
-		"REPLACE INTO last_good (application, environment, run) VALUES (?, ?, ?)":                 &t.putGood,
-		"DELETE FROM last_good WHERE application = ? AND environment = ?":                         &t.dropGood,
+		"SELECT n, fence, ended, pruned IS NOT NULL, summary FROM runs WHERE id = ?":             &t.selectRun,
+		"INSERT INTO entries (id, line) VALUES (?, ?)":                                           &t.insertEntry,
+		"UPDATE runs SET summary = ? WHERE n = ?":                                                &t.updateRun,
+		"UPDATE runs SET summary = ?, ended = 1 WHERE n = ?":                                     &t.endRun,
+		"UPDATE runs SET fence = ? WHERE n = ?":                                                  &t.fenceIt,
+		"REPLACE INTO leases (run, fence, executor, expires, released) VALUES (?,?,?,?,?)":       &t.putLease,
+		"SELECT fence, executor, expires, released FROM leases WHERE run = ?":                    &t.getLease,
+		"INSERT INTO runs (id, application, environment, fence, summary) VALUES (?, ?, ?, 1, ?)": &t.insertRun,
+		"SELECT id FROM runs WHERE application = ? AND environment = ? AND ended = 0":            &t.selectOwner,
+		"REPLACE INTO last_good (application, environment, run) VALUES (?, ?, ?)":                &t.putGood,
+		"DELETE FROM last_good WHERE application = ? AND environment = ?":                        &t.dropGood,
 	} {
 		var err error
 		if *into, err = conn.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // see close

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"runtime"
 	"sync"
 
 	"github.com/ripcord-dev/ripcord"
@@ -25,16 +24,18 @@ type job struct {
 	done chan struct{}
 }
 
-// writer owns the one connection that writes. Whoever has something to write
-// waits for its turn, or for somebody else who had it and took the job along:
-// under load many jobs share a flush, and without any, none waits for a wake-up.
+// writer owns the one connection that writes. Its goroutine takes along all that
+// has been queued while it wrote, so that under load many jobs share a flush. It
+// is the only one that goes deep into SQLite, so only its stack has to be large.
 type writer struct {
 	store *Store
 	db    *sql.DB
 	conn  *sql.Conn
 	state transaction
-	// turn holds a token while somebody writes.
-	turn chan struct{}
+	// work holds a token when there is something in the queue.
+	work chan struct{}
+	// ended is closed when the goroutine has ended; nil before it has begun.
+	ended chan struct{}
 
 	lock    sync.Mutex
 	queue   []*job
@@ -47,7 +48,12 @@ func (w *writer) prepare(ctx context.Context) error {
 	if err := w.migrate(ctx); err != nil {
 		return err
 	}
-	return w.store.explain("open", w.state.prepare(ctx, w.conn))
+	if err := w.state.prepare(ctx, w.conn); err != nil {
+		return w.store.explain("open", err)
+	}
+	w.ended = make(chan struct{})
+	go w.run(context.WithoutCancel(ctx))
+	return nil
 }
 
 // write has do carried out and returns when its effect is on disk, or is not and
@@ -60,12 +66,12 @@ func (s *Store) write(ctx context.Context, do func(ctx context.Context, t *trans
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{do: do, done: make(chan struct{})}
+	j := &job{do: do, done: make(chan struct{}, 1)}
 	if !s.writer.enqueue(j) {
 		return errClosed
 	}
 	defer s.writer.pending.Done()
-	s.writer.await(context.WithoutCancel(ctx), j)
+	<-j.done
 	return j.err
 }
 
@@ -77,37 +83,21 @@ func (w *writer) enqueue(j *job) bool {
 	}
 	w.pending.Add(1)
 	w.queue = append(w.queue, j)
+	select {
+	case w.work <- struct{}{}:
+	default: // it knows
+	}
 	return true
 }
 
-// await returns when the job is done, by somebody else or in a turn of its own.
-func (w *writer) await(ctx context.Context, j *job) {
-	for {
-		select {
-		case <-j.done:
-			return
-		case w.turn <- struct{}{}:
-			w.gather()
-			if batch := w.take(); len(batch) > 0 {
-				w.carryOut(ctx, batch)
-			}
-			<-w.turn
+// run writes until the work ends.
+func (w *writer) run(ctx context.Context) {
+	defer close(w.ended)
+	for range w.work {
+		for batch := w.take(); len(batch) > 0; batch = w.take() {
+			w.carryOut(ctx, batch)
 		}
 	}
-}
-
-// gather lets those who are about to enqueue do so, for as long as each turn of
-// theirs brings another job. Where nobody else has work, it takes no time.
-func (w *writer) gather() {
-	for before, now := 0, w.waiting(); now > before && now < maxBatch; before, now = now, w.waiting() {
-		runtime.Gosched()
-	}
-}
-
-func (w *writer) waiting() int {
-	w.lock.Lock()
-	defer w.lock.Unlock()
-	return len(w.queue)
 }
 
 func (w *writer) take() []*job {
@@ -134,7 +124,7 @@ func (w *writer) carryOut(ctx context.Context, batch []*job) {
 		if err != nil {
 			j.err = err
 		}
-		close(j.done)
+		j.done <- struct{}{}
 	}
 }
 
@@ -181,6 +171,10 @@ func (w *writer) close() error {
 	w.closed = true
 	w.lock.Unlock()
 	w.pending.Wait()
+	close(w.work)
+	if w.ended != nil {
+		<-w.ended
+	}
 	w.state.close()
 	return errors.Join(w.conn.Close(), w.db.Close())
 }
