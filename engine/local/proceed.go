@@ -19,7 +19,7 @@ type ahead struct {
 	next  *task
 	spec  ripcord.StepSpec
 	scope ripcord.Scope
-	// others says that there is more to start than the next step.
+	// others says that there is more to do for the loop than to wait.
 	others bool
 	// appends is the state that all this was decided in.
 	appends int
