@@ -28,6 +28,9 @@ func (e *notFoundError) Error() string { return fmt.Sprintf("there is no side %q
 
 // commit makes next the state: durable first, then in effect.
 func (p *Proxy) commit(next *State) error {
+	if p.handing {
+		return conflict("the proxy is being handed over to its successor; ask again")
+	}
 	if err := next.Validate(); err != nil {
 		return conflict("%v", err)
 	}
@@ -94,7 +97,7 @@ func (p *Proxy) drop(name string) {
 	if s := p.live[name]; s != nil {
 		delete(p.live, name)
 		s.close()
-		s.closeTunnels()
+		p.closeTunnels(s)
 	}
 }
 
@@ -179,6 +182,17 @@ func (p *Proxy) Stamp() *ripcord.Stamp {
 	return p.state.Stamp
 }
 
+// closeTunnels closes a side's upgraded connections, also those of a process
+// before this one, and returns their number.
+func (p *Proxy) closeTunnels(s *liveSide) int {
+	n := s.closeTunnels()
+	if before := s.before.Load(); before != nil && before.Count.WebSockets+before.Testers.WebSockets > 0 {
+		p.link.closeTunnels(s.spec.Name)
+		n += int(before.Count.WebSockets + before.Testers.WebSockets)
+	}
+	return n
+}
+
 // DrainRequest asks to wait until a side is unused.
 type DrainRequest struct {
 	Side string `json:"side"`
@@ -220,7 +234,7 @@ func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
 	for {
 		idle := side.inFlight() == 0
 		if idle && (d.Cut || side.websockets() == 0) {
-			return Drained{Closed: side.closeTunnels()}, nil
+			return Drained{Closed: p.closeTunnels(side)}, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -228,7 +242,7 @@ func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
 		case <-p.life.Done():
 			return Drained{}, errStopping
 		case <-limit.C:
-			return Drained{InFlight: side.inFlight(), Closed: side.closeTunnels()}, nil
+			return Drained{InFlight: side.inFlight(), Closed: p.closeTunnels(side)}, nil
 		case <-tick.C:
 		}
 	}

@@ -28,6 +28,7 @@ type reply struct {
 //	GET    /metrics     Prometheus text
 //	GET    /stamp       ripcord.Stamp, or null
 //	PUT    /stamp       ripcord.Stamp  -> Stamp
+//	POST   /hand-over                  -> the sockets, for a successor
 //
 // A refused command answers 400 (not understood), 404 (no such side), 409 (does
 // not fit the state) or 500, with {"error": "..."}.
@@ -61,6 +62,7 @@ func (p *Proxy) controlHandler() http.Handler {
 	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) {
 		take(w, r, func(d DrainRequest) (any, error) { return p.Drain(r.Context(), d) }) //nolint:contextcheck // it is the request's
 	})
+	mux.HandleFunc("POST "+handOverPath, p.serveHandOver)
 	return mux
 }
 

@@ -23,14 +23,16 @@ func TestBuckets(t *testing.T) {
 
 func TestQuantile(t *testing.T) {
 	t.Parallel()
-	var h histogram
-	if got := h.stats().Quantile(.5); got != 0 {
+	var c counters
+	h := &c.latency
+	stats := func() LatencyStats { return c.tally().stats().Latency }
+	if got := stats().Quantile(.5); got != 0 {
 		t.Errorf("of nothing: %v", got)
 	}
 	for ms := range 100 {
 		h.observe(time.Duration(ms) * time.Millisecond)
 	}
-	s := h.stats()
+	s := stats()
 	if s.Count != 100 || s.Sum.Std() != 4950*time.Millisecond {
 		t.Errorf("%d, %v", s.Count, s.Sum)
 	}

@@ -28,7 +28,8 @@ const (
 )
 
 // Main runs "ripcord __proxy --directory DIR --listen ADDR" until ctx ends or
-// SIGTERM comes, and returns the exit status: 0, 1 when it could not work, 2 for
+// SIGTERM comes, or until all is ended that was left after a successor took
+// over, and returns the exit status: 0, 1 when it could not work, 2 for
 // bad arguments. It logs to stderr.
 func Main(ctx context.Context, args []string, stderr io.Writer, now func() time.Time) int {
 	var o options
@@ -36,6 +37,7 @@ func Main(ctx context.Context, args []string, stderr io.Writer, now func() time.
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.directory, "directory", "", "folder for the state and the control socket")
 	flags.StringVar(&o.listen, "listen", "", "address for clients, host:port")
+	flags.IntVar(&o.takeOver, "take-over", 0, "process to take over from, when it works in the folder")
 	grace := flags.Duration("grace", 10*time.Second, "time for requests in flight when stopped")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -63,8 +65,10 @@ type options struct {
 	listen    string
 	temporary string
 	grace     time.Duration
-	now       func() time.Time
-	log       *slog.Logger
+	// takeOver is the process that this one replaces; 0 is none.
+	takeOver int
+	now      func() time.Time
+	log      *slog.Logger
 }
 
 // run serves until ctx ends, then lets requests in flight end.
@@ -79,38 +83,69 @@ func run(ctx context.Context, o options) error {
 	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder needs its x bit
 		return err
 	}
-	lock, err := lockDirectory(dir)
+	got, err := begin(ctx, dir, o)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Close() }()
-	state, err := loadState(dir, o.listen)
-	if err != nil {
-		return err
-	}
+	defer got.sockets.close()
 	if err := fillReserve(dir); err != nil {
 		o.log.WarnContext(ctx, "no reserve for a full disk", slog.String("error", err.Error()))
 	}
-	public, err := listenPublic(ctx, o.listen)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = public.Close() }()
-	control, err := listenControl(ctx, dir, o.temporary)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = control.Close() }()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	p := New(life, dir, state, o.now, o.log)
+	p := New(life, dir, got.state, o.now, o.log)
+	p.sockets, p.handed = got.sockets, make(chan *link, 1)
+	if p.build, err = BuildOf(ownBinary); err != nil {
+		o.log.WarnContext(ctx, "this binary cannot be told from others", slog.String("error", err.Error()))
+	}
+	if got.sockets.claim != nil {
+		go p.serveClaim(got.sockets.claim, o.listen)
+	}
+	o.log.InfoContext(ctx, "proxy listens", slog.String("listen", o.listen), slog.String("side", got.state.Route))
+	return p.serve(ctx, end, o, got)
+}
+
+// ownBinary is the binary of this process, also when its file was replaced.
+const ownBinary = "/proc/self/exe"
+
+// begin makes sure that this process alone works in dir, and opens or takes over
+// everything.
+func begin(ctx context.Context, dir string, o options) (*taken, error) {
+	lock, err := lockDirectory(dir)
+	if err != nil && o.takeOver > 0 {
+		got, taking := takeOver(ctx, dir, o.listen, o.takeOver, o)
+		if taking != nil {
+			return nil, errors.Join(err, taking)
+		}
+		return got, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	got := &taken{sockets: &sockets{lock: lock}}
+	if err := got.open(ctx, dir, o); err != nil {
+		got.sockets.close()
+		return nil, err
+	}
+	return got, nil
+}
+
+// open opens the sockets of a proxy that nobody hands over.
+func (t *taken) open(ctx context.Context, dir string, o options) (err error) {
+	if t.state, err = loadState(dir, o.listen); err != nil {
+		return err
+	}
+	if t.sockets.public, err = listenPublic(ctx, o.listen); err != nil {
+		return err
+	}
+	if t.sockets.control, err = listenControl(ctx, dir, o.temporary); err != nil {
+		return err
+	}
 	var config net.ListenConfig
 	if claim, err := config.Listen(ctx, "unix", claimName(o.listen)); err == nil {
-		defer func() { _ = claim.Close() }()
-		go p.serveClaim(claim, o.listen)
+		t.sockets.claim = claim
 	}
-	o.log.InfoContext(ctx, "proxy listens", slog.String("listen", o.listen), slog.String("side", state.Route))
-	return p.serve(ctx, end, o, public, control)
+	return nil
 }
 
 // loadState returns the state kept in dir, or a first one, for the address.
@@ -129,17 +164,27 @@ func loadState(dir, listen string) (*State, error) {
 	return state, writeState(dir, state)
 }
 
-// serve runs both servers until ctx ends or one of them fails.
-func (p *Proxy) serve(ctx context.Context, end func(), o options, public, control net.Listener) error {
+// serve runs both servers until ctx ends, one of them fails, or a successor has
+// taken over.
+func (p *Proxy) serve(ctx context.Context, end func(), o options, got *taken) error {
 	front := newFront(p, o.log)
 	back := &http.Server{Handler: p.controlHandler(), ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(quiet{o.log.Handler()}, slog.LevelError)}
+	defer func() { _ = back.Close() }()
+	if err := p.succeed(ctx, got); err != nil {
+		return err
+	}
 	failed := make(chan error, 2)
-	go func() { failed <- front.Serve(p.secure(public)) }()
-	go func() { failed <- back.Serve(control) }()
+	go func() { failed <- front.Serve(p.secure(got.sockets.public)) }()
+	go func() { failed <- back.Serve(got.sockets.control) }()
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
+	case l := <-p.handed:
+		got.sockets.close()
+		p.retire(front, l)
+		end()
+		return nil
 	}
 	o.log.InfoContext(ctx, "proxy stops", slog.Int64("in_flight", p.inFlight.Load()))
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.grace)
@@ -148,9 +193,25 @@ func (p *Proxy) serve(ctx context.Context, end func(), o options, public, contro
 		_ = front.Close()
 	}
 	end()
-	_ = back.Close()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
+}
+
+// succeed tells the predecessor, if there is one, that this process serves. The
+// sockets listen already, so nobody waits for more than the next lines.
+func (p *Proxy) succeed(ctx context.Context, got *taken) error {
+	if got.link == nil {
+		return nil
+	}
+	p.adopt(&got.report)
+	p.link = got.link
+	if _, err := got.link.conn.Write([]byte(serving)); err != nil {
+		return fmt.Errorf("tell the process before that this one serves: %w", err)
+	}
+	_ = got.link.conn.SetDeadline(time.Time{})
+	go p.follow(got.link)
+	p.log.InfoContext(ctx, "taken over", slog.Int("from", got.report.PID))
+	return nil
 }

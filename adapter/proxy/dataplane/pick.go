@@ -15,6 +15,9 @@ type liveSide struct {
 	// count counts everybody's requests, testers those of the testers.
 	count, testers counters
 	since          time.Time
+	// before is what an earlier process counted, and still works on; nil where
+	// there was none.
+	before atomic.Pointer[sideTally]
 	// turn rotates the target that is looked at first.
 	turn atomic.Uint64
 	stop func()
@@ -111,11 +114,22 @@ func (s *liveSide) counters(tester bool) *counters {
 	return &s.count
 }
 
-// inFlight is how many requests of anybody have no complete answer.
-func (s *liveSide) inFlight() int64 { return s.count.inFlight.Load() + s.testers.inFlight.Load() }
+// inFlight is how many requests of anybody have no complete answer, here and in
+// a process before this one.
+func (s *liveSide) inFlight() int64 {
+	n := s.count.inFlight.Load() + s.testers.inFlight.Load()
+	if before := s.before.Load(); before != nil {
+		n += before.Count.InFlight + before.Testers.InFlight
+	}
+	return n
+}
 
 func (s *liveSide) websockets() int64 {
-	return s.count.websockets.Load() + s.testers.websockets.Load()
+	n := s.count.websockets.Load() + s.testers.websockets.Load()
+	if before := s.before.Load(); before != nil {
+		n += before.Count.WebSockets + before.Testers.WebSockets
+	}
+	return n
 }
 
 func (s *liveSide) addTunnel(t *tunnel) {

@@ -30,12 +30,27 @@ type Proxy struct {
 	// pair is the certificate; nil before there was one.
 	pair atomic.Pointer[keyPair]
 
+	// build tells this binary from others.
+	build string
+	// sockets are what a successor gets; handed gets the link to it then. Both
+	// are nil where there can be none.
+	sockets *sockets
+	handed  chan *link
+	// leaving: a successor serves, and clients are told to come back.
+	leaving atomic.Bool
+	// inherited is what the predecessor said last; nil where there was none.
+	inherited atomic.Pointer[predecessor]
+	// link leads to it.
+	link *link
+
 	// life is the probes' context.
 	life context.Context //nolint:containedctx // the probes live as long as the process, not as a command
 
-	mu    sync.Mutex // guards state and live, held for each command
-	state *State
-	live  map[string]*liveSide
+	mu sync.Mutex // guards state, live and handing, held for each command
+	// handing: a successor may serve already, so the state must not change.
+	handing bool
+	state   *State
+	live    map[string]*liveSide
 }
 
 // New returns a proxy that serves state and keeps it in dir. The routed side's
@@ -129,6 +144,9 @@ func (p *Proxy) current() *counters {
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	limits := p.limits()
+	if p.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	if p.inFlight.Add(1) > int64(limits.MaxInFlight) {
 		p.inFlight.Add(-1)
 		p.refuse(w, http.StatusServiceUnavailable, "too many requests at once")

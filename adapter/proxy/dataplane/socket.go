@@ -58,6 +58,10 @@ func listenControl(ctx context.Context, dir, temporary string) (net.Listener, er
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
+	// A successor may have it by the time when this process closes it.
+	if l, ok := listener.(*net.UnixListener); ok {
+		l.SetUnlinkOnClose(false)
+	}
 	// its folder is 0700, so nobody got in before this line.
 	if err := os.Chmod(path, 0o600); err != nil {
 		_ = listener.Close()

@@ -14,10 +14,39 @@ type Status struct {
 	State     State     `json:"state"`
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"`
+	// Build tells the binary from others, HandOver how it hands over to them.
+	Build    string `json:"build,omitempty"`
+	HandOver int    `json:"hand_over,omitempty"`
+	// Predecessor is the process that handed over to this one, while it lives.
+	Predecessor *Predecessor `json:"predecessor,omitempty"`
 	// Certificate is that of a listener for HTTPS; nil for others.
 	Certificate *CertificateStatus `json:"certificate,omitempty"`
 	// Sides are sorted by name.
 	Sides []SideStatus `json:"sides"`
+}
+
+// Predecessor is a process that has handed over, and still ends what it has
+// begun.
+type Predecessor struct {
+	PID int `json:"pid"`
+	// Accepting says that it still takes requests, by the route of before, on
+	// connections that it has.
+	Accepting  bool  `json:"accepting"`
+	InFlight   int64 `json:"in_flight"`
+	WebSockets int64 `json:"websockets"`
+}
+
+func (p *Proxy) predecessor() *Predecessor {
+	r := p.inherited.Load()
+	if r == nil || r.PID == 0 {
+		return nil
+	}
+	status := &Predecessor{PID: r.PID, Accepting: r.Accepting}
+	for _, s := range r.Sides {
+		status.InFlight += s.Count.InFlight + s.Testers.InFlight
+		status.WebSockets += s.Count.WebSockets + s.Testers.WebSockets
+	}
+	return status
 }
 
 // Side returns the status of the side named name, or nil.
@@ -65,7 +94,13 @@ type TargetStatus struct {
 func (p *Proxy) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	status := Status{State: *p.state.clone(), PID: os.Getpid(), StartedAt: p.started.UTC(), Certificate: p.certificateStatus()}
+	status := Status{
+		State: *p.state.clone(), PID: os.Getpid(), StartedAt: p.started.UTC(), Certificate: p.certificateStatus(),
+		Build: p.build, Predecessor: p.predecessor(),
+	}
+	if p.handed != nil {
+		status.HandOver = HandOver
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.live)) {
 		s := p.live[name]
 		side := SideStatus{
@@ -206,14 +241,14 @@ func (p *Proxy) Stats() Stats {
 	defer p.mu.Unlock()
 	stats := Stats{
 		At: p.now().UTC(), StartedAt: p.started.UTC(), Listen: p.state.Listen, Route: p.state.Route,
-		Sides: map[string]SideStats{"": p.stray.stats()},
+		Sides: map[string]SideStats{"": p.strayTally().stats()},
 	}
 	for name, s := range p.live {
-		side := s.count.stats()
+		side := s.tally().stats()
 		side.Since, side.Share = s.since.UTC(), p.state.share(name)
-		if s.testers.requests.Load() > 0 {
-			testers := s.testers.stats()
-			side.Testers = &testers
+		if testers := s.testersTally(); testers.Requests > 0 {
+			of := testers.stats()
+			side.Testers = &of
 		}
 		side.Targets = make(map[string]TargetStats, len(s.targets))
 		for _, t := range s.targets {
@@ -227,28 +262,26 @@ func (p *Proxy) Stats() Stats {
 	return stats
 }
 
-func (c *counters) stats() SideStats {
+func (t tally) stats() SideStats {
 	s := SideStats{
-		Requests: c.requests.Load(), Status: make(map[string]uint64, len(c.classes)),
-		Errors: ErrorStats{Own: c.own.Load(), Upstream: c.upstream.Load()},
-		Failed: c.failed.Load(), Left: c.left.Load(),
-		Cancelled: c.cancelled.Load(), Replays: c.replays.Load(),
-		InFlight: c.inFlight.Load(), WebSockets: c.websockets.Load(), Upgraded: c.upgraded.Load(),
-		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(), Latency: c.latency.stats(),
+		Requests: t.Requests, Status: make(map[string]uint64, len(t.Classes)),
+		Errors: ErrorStats{Own: t.Own, Upstream: t.Upstream},
+		Failed: t.Failed, Left: t.Left, Cancelled: t.Cancelled, Replays: t.Replays,
+		InFlight: t.InFlight, WebSockets: t.WebSockets, Upgraded: t.Upgraded,
+		BytesIn: t.BytesIn, BytesOut: t.BytesOut, Latency: latencyOf(t.Buckets, t.Sum),
 	}
 	for i, class := range []string{"", "1xx", "2xx", "3xx", "4xx", "5xx"} {
 		if i > 0 {
-			s.Status[class] = c.classes[i].Load()
+			s.Status[class] = t.Classes[i]
 		}
 	}
 	return s
 }
 
-func (h *histogram) stats() LatencyStats {
-	l := LatencyStats{Sum: ripcord.Duration(time.Duration(h.sum.Load()) * time.Microsecond)} //nolint:gosec // far below the limit
+func latencyOf(buckets []uint64, sum uint64) LatencyStats {
+	l := LatencyStats{Sum: ripcord.Duration(time.Duration(sum) * time.Microsecond)} //nolint:gosec // far below the limit
 	last := 0
-	for i := range h.buckets {
-		n := h.buckets[i].Load()
+	for i, n := range buckets {
 		if n > 0 {
 			last = i + 1
 		}
