@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/health"
 )
 
 // portTries is how often an instance gets another port because somebody was
@@ -241,13 +241,10 @@ func (w *watch) tail(ctx context.Context, i *starting) []string {
 	return lines
 }
 
-// quoting adds the last line of the log to the summary.
+// quoting adds the line of the log that says most to the summary.
 func quoting(f *ripcord.Failure) *ripcord.Failure {
-	for _, line := range slices.Backward(f.Lines) {
-		if line = strings.TrimSpace(line); line != "" {
-			f.Summary += ": " + line
-			break
-		}
+	if line := health.LastWords(f.Lines); line != "" {
+		f.Summary += ": " + line
 	}
 	return f
 }

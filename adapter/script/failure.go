@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/health"
 )
 
 // quotedLines is how many lines of output a failure quotes.
@@ -41,8 +42,8 @@ func (s *Step) ended(ctx context.Context, argv []string, c ripcord.Command, exit
 	default:
 		failure.Summary = fmt.Sprintf("%s ended with status %d after %s", name, exit.Code, took)
 	}
-	if n := len(failure.Lines); n > 0 && failure.Class != ripcord.FailedCancelled {
-		failure.Summary += ": " + strings.TrimSpace(failure.Lines[n-1])
+	if said := health.LastWords(failure.Lines); said != "" && failure.Class != ripcord.FailedCancelled {
+		failure.Summary += ": " + said
 	}
 	return failure
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/health"
 )
 
 const logLines = 10
@@ -112,26 +113,10 @@ func (w *watcher) crashed(ctx context.Context, i ripcord.InstanceStatus) *findin
 		f.lines, _ = w.step.scope.Supervisor.Tail(ctx, i.ID, logLines)
 	}
 	f.lines = f.lines[max(0, len(f.lines)-logLines):]
-	if words := lastWords(f.lines); words != "" {
+	if words := health.LastWords(f.lines); words != "" {
 		f.text += ": " + words
 	}
 	return f
-}
-
-// lastWords is the line that says most: that of a Go program's panic, which its
-// goroutines' stacks follow, else the last one.
-func lastWords(lines []string) string {
-	last := ""
-	for _, line := range slices.Backward(lines) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-			return line
-		}
-		if last == "" {
-			last = line
-		}
-	}
-	return last
 }
 
 // named is an instance for people: "web green instance 1". Its colour tells the

@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -88,4 +89,23 @@ func targets(list string) (text string, many bool) {
 		known = append([]string{"the new instances (" + strings.Join(steps, ", ") + ")"}, known...)
 	}
 	return List(known), len(known) > 1 || len(steps) > 0
+}
+
+// LastWords is the line that says most of why a program ended: the newest that
+// names an error as runtimes do (a Go program's panic, which its goroutines'
+// stacks follow, or an exception, which Node follows with its version), else the
+// last one. It is empty where there is none.
+func LastWords(lines []string) string {
+	said := regexp.MustCompile(`^(panic|fatal error|fatal): |^(Uncaught )?([A-Za-z_][\w.]*\.)?[A-Z]\w*(Error|Exception)(: | \[|$)|^Exception in thread `)
+	last := ""
+	for _, line := range slices.Backward(lines) {
+		line = strings.TrimSpace(line)
+		if said.MatchString(line) {
+			return line
+		}
+		if last == "" {
+			last = line
+		}
+	}
+	return last
 }

@@ -32,3 +32,20 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 }
+
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	for want, lines := range map[string][]string{
+		"":                                  {"", " "},
+		"the end":                           {"begin", "the end", ""},
+		"panic: out of stock":               {"serving", "panic: out of stock", "", "goroutine 7 [running]:", "\tmain.go:64"},
+		"TypeError: x is not a function":    {"at a.js:1", "TypeError: x is not a function", "    at Object.<anonymous>", "", "Node.js v20.20.2"},
+		"sqlite3.OperationalError: no disk": {"Traceback (most recent call last):", "sqlite3.OperationalError: no disk", "cleaning up"},
+		"KeyError: 'PORT'":                  {"  File app.py, line 3", "KeyError: 'PORT'"},
+		"Errors: 0":                         {"Errors: 0"},
+	} {
+		if got := health.LastWords(lines); got != want {
+			t.Errorf("%q: got %q, want %q", lines, got, want)
+		}
+	}
+}
