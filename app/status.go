@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,6 +160,12 @@ func (a *App) traffic(ctx context.Context, place ripcord.Filter, supervised []ri
 	for _, i := range supervised {
 		balancer, ok := strings.CutPrefix(i.ID, prefix)
 		if !ok {
+			continue
+		}
+		if name := i.Labels["balancer"]; name != "" { // behind it, the id may tell a process that has taken over
+			balancer = name
+		}
+		if slices.ContainsFunc(list, func(t Traffic) bool { return t.Balancer == balancer }) {
 			continue
 		}
 		t := Traffic{Balancer: balancer, Listen: i.Labels["listen"], Sides: []SideTraffic{}}

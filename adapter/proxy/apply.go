@@ -23,6 +23,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
+	status = s.replace(ctx, a, status)
 	side := s.settings.side(&status.State)
 	if reached(&status.State, s.settings.goal(&status.State, side.Name)) {
 		return nil

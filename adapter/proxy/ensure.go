@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,58 +20,84 @@ const (
 )
 
 // instance is the proxy as the supervisor gets it. The labels repeat what an
-// older instance may differ in.
+// older instance may differ in. Its grace lets an old process that has handed
+// over keep what is in use; any other ends by itself long before.
 func (s *Step) instance(listen string) ripcord.Instance {
 	return ripcord.Instance{
 		ID: s.instanceID(), Dir: s.scope.StateDir,
 		Args:   []string{s.scope.Self, "__proxy", "--directory", s.dir, "--listen", listen},
 		Labels: map[string]string{"part": "proxy", "balancer": s.settings.Balancer, "listen": listen, "binary": s.scope.Self},
-		Grace:  ripcord.Duration(startPatience + 2*time.Second),
+		Grace:  ripcord.Duration(dataplane.OldProcessLimit + startPatience + 2*time.Second),
 	}
 }
 
 // ensure makes the proxy run, supervised, on an address, and returns its status.
 // A proxy that does both already is not touched, even if another binary runs it:
-// replacing it would cost its listeners a moment.
+// that is for upgrade.
 func (s *Step) ensure(ctx context.Context, listen string) (dataplane.Status, error) {
 	wanted, err := s.supervised(ctx)
 	if err != nil {
 		return dataplane.Status{}, err
 	}
-	if status, err := s.client.Status(ctx); err == nil && status.State.Listen == listen && wanted != nil {
+	if status, err := s.client.Status(ctx); err == nil && status.State.Listen == listen && len(wanted) > 0 {
+		s.only(ctx, wanted, status.PID)
 		return status, s.stampPending(ctx)
 	}
 	if err := s.unclaimed(ctx, listen); err != nil {
 		return dataplane.Status{}, err
 	}
 	instance := s.instance(listen)
-	if wanted != nil && !maps.Equal(wanted.Labels, instance.Labels) {
-		if err := s.scope.Supervisor.Stop(ctx, instance.ID); err != nil {
+	for _, i := range wanted {
+		if i.ID == instance.ID && maps.Equal(i.Labels, instance.Labels) {
+			continue
+		}
+		if err := s.scope.Supervisor.Stop(ctx, i.ID); err != nil {
 			return dataplane.Status{}, err
 		}
 	}
 	if err := s.scope.Supervisor.Start(ctx, instance); err != nil {
 		return dataplane.Status{}, err
 	}
-	status, err := s.answering(ctx, listen)
+	status, err := s.answering(ctx, instance.ID, startPatience, func(status dataplane.Status) bool { return status.State.Listen == listen })
 	if err != nil {
 		return status, err
 	}
 	return status, s.stampPending(ctx)
 }
 
-// supervised returns the proxy's instance, or nil.
-func (s *Step) supervised(ctx context.Context) (*ripcord.InstanceStatus, error) {
+// only makes the other processes of the proxy unwanted when one of them has the
+// folder: a run that died while it replaced the proxy may have left two, of
+// which the second starts again and again in vain.
+func (s *Step) only(ctx context.Context, wanted []ripcord.InstanceStatus, pid int) {
+	if !slices.ContainsFunc(wanted, func(i ripcord.InstanceStatus) bool { return i.PID == pid }) {
+		return
+	}
+	for _, i := range wanted {
+		if i.PID != pid {
+			s.dismiss(ctx, i.ID)
+		}
+	}
+}
+
+// dismiss makes an instance unwanted without waiting for its end: a process that
+// has handed over stays for what is in use.
+func (s *Step) dismiss(ctx context.Context, id string) {
+	const patience = 250 * time.Millisecond
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = s.scope.Supervisor.Stop(limited, id) // the next shift tries again
+}
+
+// supervised returns the proxy's instances: one, or two while a process takes
+// over from another.
+func (s *Step) supervised(ctx context.Context) ([]ripcord.InstanceStatus, error) {
 	instances, err := s.scope.Supervisor.List(ctx, s.instanceID())
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range instances {
-		if i.ID == s.instanceID() {
-			return &i, nil
-		}
-	}
-	return nil, nil //nolint:nilnil // no instance is not an error, and there is no value to return
+	return slices.DeleteFunc(instances, func(i ripcord.InstanceStatus) bool {
+		return i.ID != s.instanceID() && !strings.HasPrefix(i.ID, s.instanceID()+successorMark)
+	}), nil
 }
 
 // unclaimed fails when the proxy of another folder has the address.
@@ -86,38 +113,52 @@ func (s *Step) unclaimed(ctx context.Context, listen string) error {
 	}
 }
 
-// answering waits until the started proxy answers on the address.
-func (s *Step) answering(ctx context.Context, listen string) (dataplane.Status, error) {
-	limit, cancel := context.WithTimeout(ctx, startPatience)
+// answering waits until the started proxy answers as it should.
+func (s *Step) answering(ctx context.Context, id string, patience time.Duration, as func(dataplane.Status) bool) (dataplane.Status, error) {
+	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		status, err := s.client.Status(limit)
-		if err == nil && status.State.Listen == listen {
+		if err == nil && as(status) {
 			return status, nil
 		}
-		if !s.failedToStart(limit) && wait(limit, pollInterval) {
+		if !s.failedToStart(limit, id) && wait(limit, pollInterval) {
 			continue
 		}
 		if ctx.Err() != nil {
 			return status, ctx.Err()
 		}
-		return status, s.notStarted(ctx, listen)
+		return status, s.notStarted(ctx, id)
 	}
 }
 
 // failedToStart reports whether the proxy's process has ended by itself.
-func (s *Step) failedToStart(ctx context.Context) bool {
-	i, err := s.supervised(ctx)
-	return err == nil && i != nil && !i.Running && i.LastExit != nil && i.LastExit.Code != 0
+func (s *Step) failedToStart(ctx context.Context, id string) bool {
+	i := s.process(ctx, id)
+	return i != nil && !i.Running && i.LastExit != nil && i.LastExit.Code != 0
+}
+
+// process returns one of the proxy's instances, nil where there is none.
+func (s *Step) process(ctx context.Context, id string) *ripcord.InstanceStatus {
+	wanted, err := s.supervised(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, i := range wanted {
+		if i.ID == id {
+			return &i
+		}
+	}
+	return nil
 }
 
 // notStarted is the failure of a proxy that does not answer, with its words.
-func (s *Step) notStarted(ctx context.Context, listen string) error {
+func (s *Step) notStarted(ctx context.Context, id string) error {
 	failure := &ripcord.Failure{
 		Class:   ripcord.FailedTarget,
-		Summary: fmt.Sprintf("the proxy on %s did not start", listen),
+		Summary: fmt.Sprintf("the proxy on %s did not start", s.settings.Listen),
 	}
-	lines, err := s.scope.Supervisor.Tail(ctx, s.instanceID(), logLines)
+	lines, err := s.scope.Supervisor.Tail(ctx, id, logLines)
 	if err != nil {
 		return failure
 	}

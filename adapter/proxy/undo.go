@@ -52,8 +52,14 @@ func (s *Step) dismantle(ctx context.Context, a ripcord.Attempt, v view) error {
 			return err
 		}
 	}
-	if err := s.scope.Supervisor.Stop(ctx, s.instanceID()); err != nil {
+	wanted, err := s.supervised(ctx)
+	if err != nil {
 		return err
+	}
+	for _, i := range wanted {
+		if err := s.scope.Supervisor.Stop(ctx, i.ID); err != nil {
+			return err
+		}
 	}
 	if err := os.RemoveAll(s.dir); err != nil {
 		return fmt.Errorf("remove the folder of the proxy: %w", err)
