@@ -123,6 +123,7 @@ const (
 	FailedCommand   FailureClass = "command"   // an external command ended badly
 	FailedTimeout   FailureClass = "timeout"   // an attempt took too long
 	FailedHealth    FailureClass = "health"    // something did not become or stay healthy
+	FailedAnalysis  FailureClass = "analysis"  // metrics prove the new version worse, or nothing proves it
 	FailedCheck     FailureClass = "check"     // a Check could not be made
 	FailedTarget    FailureClass = "target"    // the target refused or is not as expected
 	FailedUnproved  FailureClass = "unproved"  // an interrupted effect's result cannot be proved

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"io/fs"
-	"net"
 )
 
 // Machines gives access to the machines that steps have effects on.
@@ -28,8 +27,9 @@ type Machine interface {
 	WriteFile(ctx context.Context, path string, data []byte, mode fs.FileMode) error
 	// Remove removes a file or an empty folder; one that is gone is no error.
 	Remove(ctx context.Context, path string) error
-	// DialContext connects to an address as seen from the machine: "tcp" or "unix".
-	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	// Dial connects to an address as seen from the machine, "tcp" or "unix". The
+	// result is a net.Conn.
+	Dial(ctx context.Context, network, address string) (io.ReadWriteCloser, error)
 }
 
 // MachineCommand is a short command on a machine. One that must outlive its

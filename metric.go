@@ -3,6 +3,7 @@ package ripcord
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -12,9 +13,8 @@ type MetricSpec struct {
 	Name string `json:"name"`
 	// Source is the Kind of the MetricSource that knows it.
 	Source string `json:"source"`
-	// Settings are the source's own. Their strings may hold ${secret:NAME},
-	// and ${side.colour}, ${side.addresses} and ${side.version}, which stand for
-	// the version that is asked for.
+	// Settings are the source's own. Their strings may hold ${secret:NAME}, and
+	// the references that Side.Expand knows.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
@@ -49,6 +49,18 @@ type Side struct {
 	Addresses string `json:"addresses,omitempty"`
 	Version   string `json:"version,omitempty"`
 }
+
+// Expand puts the side's properties into text: ${side.colour}, ${side.addresses},
+// ${side.version}, and ${side.instances}, a regular expression that the addresses
+// match.
+func (s Side) Expand(text string) string {
+	instances := strings.ReplaceAll(strings.ReplaceAll(s.Addresses, ".", `\\.`), ",", "|")
+	return strings.NewReplacer("${side.colour}", s.Colour, "${side.addresses}", s.Addresses,
+		"${side.version}", s.Version, "${side.instances}", instances).Replace(text)
+}
+
+// Empty reports whether nothing is known of the side.
+func (s Side) Empty() bool { return s == Side{} }
 
 // Reading is what was known at one time.
 type Reading struct {

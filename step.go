@@ -68,6 +68,8 @@ type Attempt struct {
 	// Enough is closed when the steps that this one stands beside have passed:
 	// Apply then ends by itself. It is nil where StepSpec.Until is empty.
 	Enough <-chan struct{}
+	// Passed reports whether another step of the run has passed.
+	Passed func(step StepID) bool
 }
 
 // Adapter opens steps on one kind of system.

@@ -182,6 +182,9 @@ func (t *Step) isBack() bool {
 	return t.Left || t.State == ripcord.StepIsUndone || t.State == ripcord.StepIsUndoneUnverified
 }
 
+// Passed reports whether steps that need this one may go on.
+func (t *Step) Passed() bool { return t.passed() }
+
 // passed reports whether steps that need this one may go on.
 func (t *Step) passed() bool {
 	switch t.State {

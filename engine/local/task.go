@@ -105,8 +105,15 @@ func (t *task) attempt(ctx context.Context, number int, back bool) (ripcord.Atte
 		Key: ripcord.Key(t.owner, t.id), Number: number, Fence: t.Lease.Fence,
 		Before: before, Progress: t.was.Progress,
 		Record: func(ctx context.Context, data any) error { return t.record(ctx, data, back) },
-		Output: t.log, Enough: t.operation.enoughFor(t.spec),
+		Output: t.log, Enough: t.operation.enoughFor(t.spec), Passed: t.passed,
 	}, err
+}
+
+func (t *task) passed(id ripcord.StepID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	other := t.state.Steps[id]
+	return other != nil && other.Passed()
 }
 
 func (t *task) record(ctx context.Context, data any, back bool) error {
