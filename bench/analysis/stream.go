@@ -1,0 +1,137 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+)
+
+const (
+	tick      = 10.0 // seconds between looks
+	hour      = 3600.0
+	hourTicks = int(hour / tick)
+)
+
+// cell is one situation that releases are simulated in.
+type cell struct {
+	name string
+	// base is the old version's failure rate, ratio how many times worse the new
+	// one is, share its part of the requests, rate requests a second of both.
+	base, ratio, share, rate float64
+	// stages are shares that follow one another, a third of the hour each.
+	stages []float64
+	// burst multiplies both versions' rates for five minutes; drift multiplies
+	// them at the end of the hour, growing evenly.
+	burst, drift float64
+	// cluster is how long in seconds clusters of failures last at most; between
+	// them there are no failures.
+	cluster float64
+}
+
+func (c cell) shareAt(i int) float64 {
+	if len(c.stages) == 0 {
+		return c.share
+	}
+	return c.stages[min(i*len(c.stages)/hourTicks, len(c.stages)-1)]
+}
+
+func (c cell) baseAt(i int, burstAt int) float64 {
+	base := c.base
+	if c.burst > 0 && i >= burstAt && i < burstAt+int(300/tick) {
+		base *= c.burst
+	}
+	if c.drift > 0 {
+		base *= 1 + (c.drift-1)*float64(i)/float64(hourTicks)
+	}
+	return min(base, 1)
+}
+
+// look is what happened in one tick.
+type look struct {
+	newRequests, newFailures float64
+	oldRequests, oldFailures float64
+	// excess are the new version's failures that the old one would not have had.
+	excess float64
+}
+
+// hourOf simulates one release.
+func (c cell) hourOf(r *rand.Rand) []look {
+	looks := make([]look, hourTicks)
+	burstAt := r.IntN(hourTicks - int(300/tick))
+	for i := range looks {
+		n := poisson(r, c.rate*tick)
+		canary := binomial(r, n, c.shareAt(i))
+		looks[i] = look{newRequests: float64(canary), oldRequests: float64(n - canary)}
+		if c.cluster > 0 {
+			continue
+		}
+		base := c.baseAt(i, burstAt)
+		bad := min(base*c.ratio, 1)
+		looks[i].newFailures = float64(binomial(r, canary, bad))
+		looks[i].oldFailures = float64(binomial(r, n-canary, base))
+		looks[i].excess = looks[i].newFailures - float64(canary)*base
+	}
+	if c.cluster > 0 {
+		c.addClusters(r, looks)
+	}
+	return looks
+}
+
+// addClusters lays clusters of failures over the hour, on the new version with
+// the chance of its share: an instance that stumbles. Each has a size of its own
+// (geometric, mean 20) and spreads over up to c.cluster seconds. There are so
+// many that the mean rate is c.base.
+func (c cell) addClusters(r *rand.Rand, looks []look) {
+	const mean = 20.0
+	for range poisson(r, c.base*c.rate*hour/mean) {
+		at, length := r.Float64()*hour, c.cluster*(0.25+0.75*r.Float64())
+		onNew := r.Float64() < c.shareAt(min(int(at/tick), hourTicks-1))
+		size := 1 + int(math.Log(r.Float64())/math.Log(1-1/mean))
+		for range size {
+			i := int((at + r.Float64()*length) / tick)
+			if i >= len(looks) {
+				continue
+			}
+			if l := &looks[i]; onNew {
+				l.newFailures = min(l.newFailures+1, l.newRequests)
+			} else {
+				l.oldFailures = min(l.oldFailures+1, l.oldRequests)
+			}
+		}
+	}
+}
+
+// binomial counts successes by the gaps between them where they are rare, else
+// by the normal approximation where there are many, else one by one.
+func binomial(r *rand.Rand, n int, p float64) int {
+	switch mean := float64(n) * p; {
+	case n == 0 || p <= 0:
+		return 0
+	case p >= 1:
+		return n
+	case p > 0.5:
+		return n - binomial(r, n, 1-p)
+	case mean > 1000:
+		return min(max(int(math.Round(mean+math.Sqrt(mean*(1-p))*r.NormFloat64())), 0), n)
+	default:
+		count, at, log := 0, 0.0, math.Log1p(-p)
+		for {
+			at += 1 + math.Floor(math.Log(1-r.Float64())/log)
+			if at > float64(n) {
+				return count
+			}
+			count++
+		}
+	}
+}
+
+func poisson(r *rand.Rand, mean float64) int {
+	if mean > 500 {
+		return max(int(math.Round(mean+math.Sqrt(mean)*r.NormFloat64())), 0)
+	}
+	count, left := -1, mean
+	for left >= 0 {
+		left += math.Log(1 - r.Float64())
+		count++
+	}
+	return count
+}
