@@ -108,7 +108,7 @@ func (p *place) ours() []procfs.Process {
 }
 
 func eventually(ok func() bool) bool {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(3 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(3 * time.Millisecond) {
 		if ok() {
 			return true
 		}

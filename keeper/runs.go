@@ -35,6 +35,8 @@ type executor struct {
 type carried struct {
 	backoff backoff
 	due     time.Time
+	// started is when its last executor was.
+	started time.Time
 }
 
 func executorsDir(state string) string { return filepath.Join(state, "executors") }
@@ -73,6 +75,13 @@ func (k *keeper) carry(ctx context.Context) (bool, error) {
 		}
 		known[run] = c
 		errs = append(errs, k.execute(ctx, run, c))
+	}
+	// A run is no orphan while its executor lives; should that die soon, it is one
+	// death in a row.
+	for run, c := range k.runs {
+		if known[run] == nil && k.Now().Sub(c.started) < backoffReset {
+			known[run] = c
+		}
 	}
 	k.runs = known
 	errs = append(errs, k.forget())
@@ -144,6 +153,7 @@ func (k *keeper) execute(ctx context.Context, run ripcord.RunID, c *carried) err
 	if c.backoff.next == 0 {
 		c.backoff.next = backoffFirst
 	}
+	c.started = k.Now()
 	if id, found, err := k.unrecorded(run); found || err != nil {
 		return errors.Join(err, k.recordExecutor(run, id))
 	}

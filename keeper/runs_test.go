@@ -1,12 +1,15 @@
 package keeper
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ripcord-dev/ripcord"
 )
 
 func (p *place) unfinished(run string) {
@@ -91,5 +94,47 @@ func TestWorkThatComesWhileTheKeeperResignsKeepsIt(t *testing.T) {
 	// It does so in the name of the test's own process, which Stop must not end.
 	if err := k.lock.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestExecutorsThatDieAreStartedEverLater although each holds the run's lease
+// while it lives, so that the run is no orphan then.
+func TestExecutorsThatDieAreStartedEverLater(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	now := time.Now()
+	orphan := true
+	o := Options{Dir: p.dir, Self: p.self, Now: func() time.Time { return now }}.withDefaults()
+	o.Orphans = func(context.Context) ([]ripcord.RunID, error) {
+		if orphan {
+			return []ripcord.RunID{"dies"}, nil
+		}
+		return nil, nil
+	}
+	k := &keeper{Options: o, runs: make(map[ripcord.RunID]*carried)}
+	carry := func() {
+		t.Helper()
+		if _, err := k.carry(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, wait := range []time.Duration{0, backoffFirst, 2 * backoffFirst} {
+		orphan = true
+		carry() // the death is noticed
+		if wait > 0 {
+			now = now.Add(wait - time.Millisecond)
+			carry()
+			if pids := p.executed("dies"); len(pids) != i {
+				t.Fatalf("before %v have passed there are executors %v", wait, pids)
+			}
+			now = now.Add(time.Millisecond)
+			carry()
+		}
+		p.waitFor("the executor's death", func() bool {
+			living, err := executors(p.dir, k.Proc)
+			return err == nil && len(living) == 0 && len(p.executed("dies")) == i+1
+		})
+		orphan = false
+		carry()
 	}
 }
