@@ -81,7 +81,7 @@ func (x *Executor) lookAhead(e ripcord.Entry) ahead {
 	defer x.mu.Unlock()
 	now := x.Runtime.Now()
 	e.At = now.UTC()
-	a := ahead{entries: []ripcord.Entry{e}, appends: x.appends}
+	a := ahead{entries: append(make([]ripcord.Entry, 0, 4), e), appends: x.appends}
 	s := x.state.After(e)
 	d := x.Decide(s, now)
 	for more := records(d.Commands); len(more) > 0; more = records(d.Commands) {

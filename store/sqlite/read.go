@@ -105,16 +105,19 @@ func (s *Store) summaries(ctx context.Context, query string, args ...any) ([]rip
 // and its place before it is handed out. See ripcord.Journal.
 func (s *Store) Entries(ctx context.Context, id ripcord.RunID, after uint64) iter.Seq2[ripcord.Entry, error] {
 	return func(yield func(ripcord.Entry, error) bool) {
-		n, err := s.readable(ctx, id)
+		var err error
 		for next := after + 1; err == nil; {
 			var lines [][]byte
-			lines, err = s.lines(ctx, n, next)
+			lines, err = s.lines(ctx, id, next)
 			for _, line := range lines {
 				e, wrong := prove(line, id, next)
 				if !yield(e, wrong) || wrong != nil {
 					return
 				}
 				next++
+			}
+			if err == nil && len(lines) == 0 && next == after+1 {
+				_, err = s.readable(ctx, id) // why there is nothing
 			}
 			if err == nil && len(lines) < page {
 				return
@@ -163,9 +166,11 @@ func (s *Store) number(ctx context.Context, id ripcord.RunID) (n int64, pruned b
 }
 
 // lines returns a page of a run's lines, from the entry with number first.
-func (s *Store) lines(ctx context.Context, n int64, first uint64) ([][]byte, error) {
-	rows, err := s.statements.query(ctx, s.readers, "SELECT line FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-		entryID(n, first), entryID(n, maxEntries), page)
+// Where there are none, readable tells why.
+func (s *Store) lines(ctx context.Context, id ripcord.RunID, first uint64) ([][]byte, error) {
+	rows, err := s.statements.query(ctx, s.readers, `SELECT line FROM runs CROSS JOIN entries
+		WHERE runs.id = ? AND entries.id BETWEEN (runs.n << 32) + ? AND (runs.n << 32) + ? ORDER BY entries.id LIMIT ?`,
+		string(id), min(first, maxEntries), int64(maxEntries), page)
 	if err != nil {
 		return nil, s.explain("read entries", err)
 	}

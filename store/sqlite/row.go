@@ -16,7 +16,7 @@ const rowEntries = `,"entries":0`
 // steps change nothing in it but the chain's head and length.
 func (r *run) apply(sealed ripcord.Entry) {
 	if !leavesRow(sealed.Kind) {
-		r.rest = nil
+		r.before = ""
 	}
 	r.summary.Apply(sealed)
 }
@@ -30,22 +30,22 @@ func leavesRow(k ripcord.EntryKind) bool {
 	}
 }
 
-// row is the summary as JSON. What comes before and after the chain's head and
-// length is kept from one row to the next.
+// row is the summary as JSON. What comes before and after the chain's length and
+// head is kept from one row to the next.
 func (r *run) row() (string, error) {
-	if r.rest == nil {
+	if r.before == "" {
 		empty := r.summary
 		empty.Entries, empty.Head = 0, ""
 		text, err := json.Marshal(empty)
 		if err != nil {
 			return "", err
 		}
-		r.rest, r.cut = text, bytes.Index(text, []byte(rowEntries))
+		cut := bytes.Index(text, []byte(rowEntries)) + len(rowEntries)
+		r.before, r.after = string(text[:cut-1]), string(text[cut:])
 	}
-	cut := r.cut + len(rowEntries)
-	text := make([]byte, 0, len(r.rest)+roomForLine)
-	text = append(text, r.rest[:cut-1]...)
-	w := encoder{to: strconv.AppendUint(text, r.summary.Entries, 10)}
-	w.optional(`,"head":`, r.summary.Head)
-	return string(append(w.to, r.rest[cut:]...)), w.err
+	length := strconv.FormatUint(r.summary.Entries, 10)
+	if r.summary.Head == "" {
+		return r.before + length + r.after, nil
+	}
+	return r.before + length + `,"head":"` + r.summary.Head + `"` + r.after, nil
 }

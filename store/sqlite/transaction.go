@@ -19,10 +19,9 @@ type run struct {
 	ended   bool
 	pruned  bool
 	summary ripcord.Summary
-	// rest is the summary's JSON without the chain's head and length, which
-	// belong at cut; nil when it has to be made anew.
-	rest []byte
-	cut  int
+	// before and after are the summary's JSON around the chain's length and head;
+	// before is empty when they have to be made anew.
+	before, after string
 }
 
 // transaction is the writer's connection with its statements. It remembers runs
