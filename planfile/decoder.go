@@ -50,6 +50,9 @@ type decoder struct {
 	uses *[]use
 	// instance says that what is being read may name its instance.
 	instance bool
+	// open names what is being read where it is kept as it stands, so that no
+	// secret may be in it.
+	open string
 	// side says that what is being read may name the version that is asked for.
 	side bool
 	// misspelt are the keys that an unknown key of a map was probably meant to be.

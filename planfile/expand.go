@@ -182,19 +182,42 @@ func (d *decoder) variable(n *node, part, name string) string {
 		return ""
 	case v.state == 0:
 		v.state = 1
-		uses, instance, wanted := d.uses, d.instance, d.wanted
+		uses, instance, wanted, open := d.uses, d.instance, d.wanted, d.open
 		v.wanted = map[string]bool{}
-		d.uses, d.instance, d.wanted = nil, false, v.wanted
+		d.uses, d.instance, d.wanted, d.open = nil, false, v.wanted, ""
 		v.text = d.text(v.value, "the variable "+name)
-		d.uses, d.instance, d.wanted = uses, instance, wanted
+		d.uses, d.instance, d.wanted, d.open = uses, instance, wanted, open
 		v.state = 2
+	}
+	if len(v.wanted) > 0 && d.refusesSecret(n, part) {
+		return v.text
 	}
 	maps.Copy(d.wanted, v.wanted)
 	return v.text
 }
 
+// refusesSecret reports a secret where nobody would put its value in.
+func (d *decoder) refusesSecret(n *node, part string) bool {
+	if d.open == "" {
+		return false
+	}
+	d.reference(n, part, "write the value itself, or use a variable without a secret", "%s cannot hold a secret: nobody puts its value in here", d.open)
+	return true
+}
+
+// openly reads what is kept as it stands.
+func (d *decoder) openly(what string, read func()) {
+	was := d.open
+	d.open = what
+	read()
+	d.open = was
+}
+
 // secret checks a reference to a secret.
 func (d *decoder) secret(n *node, part, name string) {
+	if d.refusesSecret(n, part) {
+		return
+	}
 	if _, ok := d.secrets[name]; !ok && !isEnvironmentName(name) {
 		names := make([]string, 0, len(d.secrets))
 		for known := range d.secrets {

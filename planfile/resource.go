@@ -107,14 +107,8 @@ func (d *decoder) readBalancers(n *node) {
 			return
 		}
 		b.kind = f.key
-		switch f.key {
-		case "proxy":
-			d.readProxy(b, f.value)
-		case "haproxy":
-			d.readHAProxy(b, f.value)
-		case "nginx":
-			d.readNginx(b, f.value)
-		}
+		read := map[string]func(*balancer, *node){"proxy": d.readProxy, "haproxy": d.readHAProxy, "nginx": d.readNginx}[f.key]
+		d.openly("a balancer", func() { read(b, f.value) })
 	})
 }
 

@@ -87,7 +87,7 @@ func (d *decoder) readService(s *service, n *node) {
 			d.instance = false
 		},
 		"user":     func(n *node) { s.settings.User = d.filled(n, "user") },
-		"health":   func(n *node) { s.settings.Health = d.health(n) },
+		"health":   func(n *node) { d.openly("a service's health", func() { s.settings.Health = d.health(n) }) },
 		"balancer": func(n *node) { s.balancer = d.balancerName(n) },
 		"depends_on": func(n *node) {
 			for _, item := range listOf(n) {
