@@ -12,7 +12,7 @@ const MinGaugePoints = 30
 
 // maxCorrelation caps the correlation of neighbouring points that is corrected
 // for. Beyond it a slow rise (a leak) could no longer be told from noise.
-const maxCorrelation = 0.8
+const maxCorrelation = 0.6
 
 // GaugeProcess is the e-process for values that are no counts: memory, queue
 // length, temperature. Points are differences D = canary - baseline at the same
@@ -30,7 +30,7 @@ const maxCorrelation = 0.8
 // Neighbouring points of real gauges resemble one another, which would make the
 // plain formula too sure. The variance is therefore multiplied by (1+r)/(1-r),
 // the long-run variance of a first-order autoregression, with r the correlation
-// of neighbours, between 0 and 0.8.
+// of neighbours, between 0 and 0.6.
 type GaugeProcess struct {
 	best, level float64
 	n           float64
