@@ -10,11 +10,14 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/script"
 	"github.com/ripcord-dev/ripcord/adapter/wait"
 	"github.com/ripcord-dev/ripcord/adapter/watch"
+	"github.com/ripcord-dev/ripcord/analysis/canary"
 )
 
 // adapters is the explicit list of what Ripcord can talk to.
 func adapters(environ func() []string) map[string]ripcord.Adapter {
+	analyze, bake := canary.New(proxy.NewSource())
 	list := []ripcord.Adapter{
+		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
 		wait.New(), watch.New(environ), process.New(environ), proxy.New(),
 	}

@@ -22,12 +22,30 @@ func (s Stats) Arm(of ripcord.Side) ripcord.Arm {
 		Requests: float64(side.Requests - min(side.Errors.Own, side.Requests)),
 		Failures: float64(side.Failed + side.Left),
 	}
-	for _, b := range side.Latency.Buckets {
-		if b.LE > 0 {
-			counter.Buckets = append(counter.Buckets, ripcord.Bucket{UpTo: b.LE, Count: float64(b.Count)})
-		}
-	}
+	counter.Buckets = side.Latency.boundaries()
 	return ripcord.Arm{Counters: []ripcord.Counter{counter}}
+}
+
+// These take one boundary of two, from a millisecond on: an analysis needs the
+// same ones in each reading, and those that differ by two fifths are close enough
+// to see where a version became slower.
+const (
+	firstOfFew  = 16
+	lastOfFew   = 72 // 16 s
+	boundaryGap = 2
+)
+
+// boundaries are the same at all times, also where nothing was counted.
+func (l LatencyStats) boundaries() []ripcord.Bucket {
+	var list []ripcord.Bucket
+	for i := firstOfFew; i <= lastOfFew; i += boundaryGap {
+		count := l.Count
+		if i < len(l.Buckets) {
+			count = l.Buckets[i].Count
+		}
+		list = append(list, ripcord.Bucket{UpTo: boundOf(i).Seconds(), Count: float64(count)})
+	}
+	return list
 }
 
 func (s Stats) sideOf(of ripcord.Side) (name string, ok bool) {

@@ -1,0 +1,196 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/analysis"
+)
+
+// Step judges one canary.
+type Step struct {
+	id      ripcord.StepID
+	set     Settings
+	scope   ripcord.Scope
+	metrics []ripcord.Metric
+	latest  *latest
+}
+
+// sides are the two versions.
+func (s *Step) sides() ripcord.Sides { return ripcord.Sides{New: s.set.New, Old: s.set.Old} }
+
+// first reports whether there is no version to compare with.
+func (s *Step) first() bool { return s.set.Old.Colour == "" && s.set.Old.Addresses == "" }
+
+// Traits implements ripcord.Describer: an interrupted analysis goes on.
+func (*Step) Traits() ripcord.Traits {
+	return ripcord.Traits{Idempotent: true, UndoIdempotent: true, Reversal: ripcord.Reversal{Way: ripcord.WayNothing}}
+}
+
+// Check implements ripcord.Step.
+func (*Step) Check(ctx context.Context) (ripcord.Observation, error) {
+	return ripcord.Observation{Presence: ripcord.Absent}, ctx.Err()
+}
+
+// Undo implements ripcord.Step.
+func (*Step) Undo(ctx context.Context, _ ripcord.Attempt) error { return ctx.Err() }
+
+// Apply judges until the steps beside it have passed, or the new version is
+// proved to be worse. The first version of all has nothing to be compared with.
+func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
+	if s.first() {
+		_, _ = fmt.Fprintln(a.Output, "there is no older version to compare with")
+		s.latest.tell(s.place(), analysis.Decision{Verdict: analysis.VerdictContinue, MayAdvance: true})
+		defer s.latest.forget(s.place())
+		return wait(ctx, a.Enough)
+	}
+	j, err := s.judge(a.Progress)
+	if err != nil {
+		return err
+	}
+	defer s.latest.forget(s.place())
+	r := &recorder{write: a.Record}
+	at := s.clock(j.Decide().At)
+	var ended time.Time
+	for {
+		d, err := s.look(ctx, j, a, at())
+		switch {
+		case err != nil:
+			return err
+		default:
+			if err := r.record(ctx, j, d); err != nil {
+				return err
+			}
+			s.latest.tell(s.place(), d)
+		}
+		if d.Verdict == analysis.VerdictRollBack {
+			return s.worse(d)
+		}
+		if over(a.Enough) {
+			if ended.IsZero() {
+				ended = at()
+			}
+			if done, err := s.close(d, at().Sub(ended)); done {
+				return err
+			}
+		}
+		if err := s.pause(ctx, a.Enough, !ended.IsZero()); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Step) place() place { return place{s.scope.Run, s.id} }
+
+// clock is the time of observations: it begins after the last one and is moved by
+// the monotonic clock alone, so that nobody who sets the other one back stops it.
+func (s *Step) clock(last time.Time) func() time.Time {
+	began := s.scope.Now()
+	from := began.Round(0)
+	if !from.After(last) {
+		from = last.Add(time.Millisecond)
+	}
+	return func() time.Time { return from.Add(s.scope.Now().Sub(began)) }
+}
+
+// look reads all metrics at once and lets the judge decide.
+func (s *Step) look(ctx context.Context, j *analysis.Judge, a ripcord.Attempt, at time.Time) (analysis.Decision, error) {
+	o := analysis.Observation{At: at, Alone: s.alone(a), Samples: map[string]analysis.Sample{}}
+	readings := s.read(ctx)
+	if ctx.Err() != nil {
+		return analysis.Decision{}, ctx.Err()
+	}
+	for i := range s.set.Metrics {
+		o.Samples[s.set.Metrics[i].Name] = readings[i]
+	}
+	d, err := j.Observe(o)
+	if err == nil {
+		_, _ = fmt.Fprintln(a.Output, line(d))
+	}
+	return d, err
+}
+
+// alone reports whether all traffic goes to the new version.
+func (s *Step) alone(a ripcord.Attempt) bool {
+	return a.Passed != nil && s.set.Shift != "" && a.Passed(s.set.Shift)
+}
+
+// readTimeout is how long one question to a metrics system may take.
+const readTimeout = 4 * time.Second
+
+func (s *Step) read(ctx context.Context) []analysis.Sample {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	samples := make([]analysis.Sample, len(s.metrics))
+	var group sync.WaitGroup
+	for i, metric := range s.metrics {
+		group.Go(func() {
+			reading, err := metric.Read(ctx)
+			samples[i] = analysis.Sample{Reading: reading, Err: err}
+		})
+	}
+	group.Wait()
+	return samples
+}
+
+// patience is how long the end waits for metrics that are silent at that moment.
+const patience = 3 * time.Minute
+
+// close reports whether the analysis may end, and how. No evidence is never
+// success: at the end each metric must have said something, and still say it.
+func (s *Step) close(d analysis.Decision, waited time.Duration) (bool, error) {
+	if d.MayAdvance {
+		return true, nil
+	}
+	if waited < patience {
+		return false, nil
+	}
+	return true, &ripcord.Failure{
+		Class: ripcord.FailedAnalysis, Final: true,
+		Summary: fmt.Sprintf("nothing proves that the new version is well: %s said nothing for %s", strings.Join(d.Silent, ", "), patience),
+		Lines:   lines(d),
+	}
+}
+
+// worse is the failure that rolls back.
+func (s *Step) worse(d analysis.Decision) error {
+	return &ripcord.Failure{Class: ripcord.FailedAnalysis, Summary: d.Reason, Lines: lines(d), Final: true}
+}
+
+// pause waits for the next reading. It is over at once when the steps beside have
+// passed, so that the last word is one of now.
+func (s *Step) pause(ctx context.Context, enough <-chan struct{}, ending bool) error {
+	if ending {
+		enough = nil
+	}
+	t := time.NewTimer(s.set.Interval.Std())
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-enough:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+func over(enough <-chan struct{}) bool {
+	select {
+	case <-enough:
+		return true
+	default:
+		return false
+	}
+}
+
+func wait(ctx context.Context, enough <-chan struct{}) error {
+	select {
+	case <-enough:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
