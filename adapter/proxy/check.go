@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
@@ -75,7 +76,9 @@ func (i image) routed() string {
 	if i.Split == nil {
 		return describe(*side)
 	}
-	return fmt.Sprintf("%s and %g %% to %s", describe(*side), i.Split.Weight, describe(*i.side(i.Split.Side)))
+	// the difference of two decimal fractions is not always the shortest one
+	rest := math.Round((everything-i.Split.Weight)*1e6) / 1e6
+	return fmt.Sprintf("%g %% %s, %g %% %s", rest, describe(*side), i.Split.Weight, describe(*i.side(i.Split.Side)))
 }
 
 func describe(side dataplane.Side) string {

@@ -183,7 +183,7 @@ func TestStageOfSomebodyElse(t *testing.T) {
 	a := attempt(t, step)
 	stages(t, scope, listen, green, 10)
 	failure := failureOf(t, step.Apply(t.Context(), a))
-	if !strings.Contains(failure.Summary, "somebody else changed the route") || !strings.Contains(failure.Summary, "10 % to green") {
+	if !strings.Contains(failure.Summary, "somebody else changed the route") || !strings.Contains(failure.Summary, "90 % blue (1 target), 10 % green (1 target)") {
 		t.Errorf("%s", failure.Summary)
 	}
 	wantShares(t, scope, "refused", map[string]float64{"blue": 90, "green": 10})

@@ -5,6 +5,8 @@
 // get one core; load and application share what is left. The rounds alternate,
 // and the medians count. Two ratios are printed: answers a second, and answers a
 // second of processor time, which other work on the machine disturbs less.
+//
+// Then it counts the requests that fail when a canary dies or hangs.
 package main
 
 import (
@@ -33,11 +35,16 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "__proxy" {
 		os.Exit(dataplane.Main(context.Background(), os.Args[2:], os.Stderr, time.Now))
 	}
-	rounds := flag.Int("rounds", 5, "rounds for each of the two")
+	if len(os.Args) > 1 && os.Args[1] == "__app" {
+		fmt.Fprintln(os.Stderr, "bench/proxy:", serveApp())
+		os.Exit(1)
+	}
+	deaths := flag.Int("canaries", 5, "rounds in which a canary dies; 0 leaves them out")
+	rounds := flag.Int("rounds", 5, "rounds for each of the two proxies; 0 leaves them out")
 	length := flag.Duration("length", 3*time.Second, "length of a round")
 	connections := flag.Int("connections", 64, "kept connections of the load")
 	flag.Parse()
-	if err := bench(*rounds, *length, *connections); err != nil {
+	if err := bench(*rounds, *deaths, *length, *connections); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/proxy:", err)
 		os.Exit(1)
 	}
@@ -53,45 +60,66 @@ type contender struct {
 	rates, efficiencies []float64
 }
 
-func bench(rounds int, length time.Duration, connections int) error {
+func bench(rounds, deaths int, length time.Duration, connections int) error {
+	conditions := figure.Now(os.TempDir())
+	var figures []figure.Figure
+	if rounds > 0 {
+		of, err := throughput(rounds, length, connections)
+		if err != nil {
+			return err
+		}
+		figures = of
+	}
+	if deaths > 0 {
+		of, err := canaries(deaths)
+		if err != nil {
+			return err
+		}
+		figures = append(figures, of...)
+	}
+	return figure.Report(os.Stdout, conditions, figures...)
+}
+
+// throughput compares the proxy with nginx.
+func throughput(rounds int, length time.Duration, connections int) ([]figure.Figure, error) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
-		return fmt.Errorf("nginx is needed for the comparison (apt-get install nginx-light): %w", err)
+		return nil, fmt.Errorf("nginx is needed for the comparison (apt-get install nginx-light): %w", err)
 	}
 	dir, err := os.MkdirTemp("", "ripcord-bench-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	conditions := figure.Now(dir)
 	stage := &stage{dir: dir, nginx: nginx}
 	defer stage.close()
 	contenders, err := stage.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for round := range rounds + 1 {
 		for _, c := range contenders {
 			if err := c.measure(length, connections, round > 0); err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 		}
 	}
-	return report(conditions, contenders)
+	return ratios(contenders), nil
 }
 
-func report(conditions figure.Conditions, contenders []*contender) error {
+func ratios(contenders []*contender) []figure.Figure {
 	base, ours := contenders[0], contenders[1]
 	ratios := make([]float64, len(ours.rates))
 	efficiencies := make([]float64, len(ours.rates))
 	for i := range ratios {
 		ratios[i], efficiencies[i] = ours.rates[i]/base.rates[i], ours.efficiencies[i]/base.efficiencies[i]
 	}
-	return figure.Report(os.Stdout, conditions,
+	return []figure.Figure{
 		figure.Of("proxy, answers a second", "of nginx", ratios).AtLeast(aim).
 			With("%.0f/s, nginx %.0f/s, each on one core", figure.Median(ours.rates), figure.Median(base.rates)),
 		figure.Of("proxy, answers a second of processor time", "of nginx", efficiencies).
-			With("%.0f/s, nginx %.0f/s", figure.Median(ours.efficiencies), figure.Median(base.efficiencies)))
+			With("%.0f/s, nginx %.0f/s", figure.Median(ours.efficiencies), figure.Median(base.efficiencies)),
+	}
 }
 
 // measure runs one round; the first is for warming up and does not count.

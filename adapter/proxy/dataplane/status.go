@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -131,7 +132,7 @@ func (s *State) share(name string) float64 {
 	case name == "" || s.Route != name:
 		return 0
 	case s.Split != nil:
-		return 100 - s.Split.Weight
+		return math.Round((100-s.Split.Weight)*1e6) / 1e6 // as short as the weight
 	}
 	return 100
 }
