@@ -56,14 +56,16 @@ func weigh(share float64, count int, old []int) weights {
 	return best
 }
 
-// search tries every scale of the old side, the present one first, with the new
-// side's total in steps.
+// search tries every scale of the old side and its present weights, with the new
+// side's total in steps. Of equal shares the smallest weights are best: HAProxy's
+// round robin gives a server that joins its first request within 16 times the sum
+// of all weights.
 func search(share float64, count int, old []int, step int) weights {
 	best := weights{}
 	least := math.Inf(1)
-	for scale := range maxWeight + 1 {
+	for scale := 1; scale <= maxWeight+1; scale++ {
 		older := old
-		if scale > 0 {
+		if scale <= maxWeight {
 			older = scaled(old, scale)
 		}
 		total := sum(older)
@@ -71,7 +73,6 @@ func search(share float64, count int, old []int, step int) weights {
 		for _, steps := range []int{int(math.Ceil(ideal)), int(math.Floor(ideal))} {
 			newer := min(max(steps, 1)*step, maxWeight*count/step*step)
 			w := weights{new: even(newer, count), old: older}
-			// An equal share with a smaller change of the old side is better.
 			if off := math.Abs(w.share()-share) + full*distortion(old, older); off < least-1e-9 {
 				best, least = w, off
 			}
