@@ -97,6 +97,9 @@ type Scope struct {
 	Again bool
 	// StateDir is the state directory.
 	StateDir string
+	// Public is a folder outside of StateDir for what programs of other users
+	// must be able to read; no secret lies there. It may not exist yet.
+	Public string
 	// Self is the path of the running ripcord binary.
 	Self       string
 	Secrets    Secrets
@@ -217,6 +220,14 @@ type Explainer interface {
 type Capturer interface {
 	// Files returns paths relative to Scope.Directory.
 	Files() []string
+}
+
+// Feasible is a step that can tell, before anything happens, what would make it
+// fail at once.
+type Feasible interface {
+	// Feasible reads only. Its error is one of CodePlan: what is wrong, and how
+	// to mend it.
+	Feasible(ctx context.Context) error
 }
 
 // Evidencer is a step that can show evidence of a failure: logs, probes.

@@ -18,8 +18,10 @@ const blobLimit = 4 << 30
 
 // App is one state directory, opened.
 type App struct {
-	options  Options
-	dir      string
+	options Options
+	dir     string
+	// public is where releases are laid out for other users.
+	public   string
 	store    *sqlite.Store
 	blobs    *blobs.Store
 	adapters map[string]ripcord.Adapter
@@ -45,13 +47,19 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 		return nil, err
 	}
 	a := &App{options: o, dir: dir, log: log, looking: newRunID(o.Now()) + "-look", adapters: adapters(o.Environ), boundary: newBoundary(o)}
+	if a.public, err = o.publicDir(dir); err != nil {
+		return nil, err
+	}
 	a.store, err = sqlite.Open(ctx, dir, sqlite.Options{Now: o.Now, ReadOnly: o.ReadOnly, OnReserve: a.onReserve})
 	if err != nil {
 		return nil, err
 	}
 	a.blobs, err = blobs.Open(filepath.Join(dir, "blobs"), key, blobLimit, blobs.WithRoom(a.store.GiveRoom))
 	if err == nil && !o.ReadOnly {
-		err = rememberKey(dir, key)
+		err = remember(dir, keyNote, key)
+	}
+	if err == nil && !o.ReadOnly && o.PublicDir != "" {
+		err = remember(dir, publicNote, a.public)
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.store.Close())

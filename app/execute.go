@@ -34,7 +34,7 @@ type Listener struct {
 // scope is what all steps of a run share.
 func (a *App) scope(plan *ripcord.Plan, lease ripcord.Lease) ripcord.Scope {
 	return ripcord.Scope{
-		Run: lease.Run, StateDir: a.dir, Self: a.options.Self, Blobs: a.blobs, Now: a.options.Now,
+		Run: lease.Run, StateDir: a.dir, Public: a.publicDir(), Self: a.options.Self, Blobs: a.blobs, Now: a.options.Now,
 		Secrets:    &secrets{sources: plan.Secrets, directory: plan.Directory, lookupEnv: a.options.LookupEnv},
 		Commands:   a.commands(lease),
 		Supervisor: a.supervisor(),

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -47,7 +48,7 @@ type Expected struct {
 
 // Explain previews a plan. Offline makes no check.
 func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*Preview, error) {
-	if err := present(plan); err != nil {
+	if err := errors.Join(present(plan), a.feasible(ctx, plan)); err != nil {
 		return nil, err
 	}
 	history, err := a.durations(ctx, plan)

@@ -20,6 +20,9 @@ type Options struct {
 	// KeyFile holds the key of the blobs, outside of the state directory; empty
 	// takes the default for the user.
 	KeyFile string
+	// PublicDir is where releases are laid out for programs that run as another
+	// user; empty takes the one of last time, else /var/lib/ripcord-releases.
+	PublicDir string
 	// Self is the path of the running binary.
 	Self string
 	// Version is the binary's own version.
@@ -93,6 +96,23 @@ func (o *Options) keyFile(stateDir string) (string, error) {
 	return filepath.Join(home, ".config", "ripcord", "key"), nil
 }
 
+// publicNote is the file in the state directory that says where releases are laid
+// out for other users; it is there where that was said once.
+const publicNote = "public-dir"
+
+// publicDir is where releases are laid out for programs of other users: outside
+// of the state directory, which is closed to them, and not in /tmp, which does
+// not survive a reboot.
+func (o *Options) publicDir(stateDir string) (string, error) {
+	if o.PublicDir != "" {
+		return filepath.Abs(o.PublicDir)
+	}
+	if noted, err := os.ReadFile(filepath.Join(stateDir, publicNote)); err == nil && len(noted) > 0 { //nolint:gosec // our own state directory
+		return strings.TrimSpace(string(noted)), nil
+	}
+	return "/var/lib/ripcord-releases", nil
+}
+
 func (o *Options) home() (string, error) {
 	home, ok := o.LookupEnv("HOME")
 	if !ok || home == "" {
@@ -102,13 +122,15 @@ func (o *Options) home() (string, error) {
 	return home, nil
 }
 
-func rememberKey(stateDir, key string) error {
-	path := filepath.Join(stateDir, keyNote)
-	if noted, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(noted)) == key { //nolint:gosec // our own state directory
+// remember notes in the state directory where something is, so that the keeper
+// and later commands find it without being told again.
+func remember(stateDir, note, place string) error {
+	path := filepath.Join(stateDir, note)
+	if noted, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(noted)) == place { //nolint:gosec // our own state directory
 		return nil
 	}
-	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
-		return fmt.Errorf("noting where the key is: %w", err)
+	if err := os.WriteFile(path, []byte(place+"\n"), 0o600); err != nil {
+		return fmt.Errorf("noting where %s is: %w", note, err)
 	}
 	return nil
 }

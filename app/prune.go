@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -123,7 +124,7 @@ func (a *App) sweep(ctx context.Context, r remains, needed map[string]bool) erro
 		return fmt.Errorf("removing what the commands of run %s left: %w", r.run, err)
 	}
 	if name := bundle.Folder(r.bundle); name != "" && !needed[name] {
-		return os.RemoveAll(filepath.Join(a.dir, "bundles", name))
+		return errors.Join(os.RemoveAll(filepath.Join(a.dir, "bundles", name)), os.RemoveAll(filepath.Join(a.publicDir(), name)))
 	}
 	return nil
 }

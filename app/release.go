@@ -19,7 +19,7 @@ type Begin struct {
 // Release carries out a frozen plan. It returns the last state: an end, a hold,
 // or, detached, the beginning.
 func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listener) (*engine.State, error) {
-	if err := present(plan); err != nil {
+	if err := errors.Join(present(plan), a.feasible(ctx, plan)); err != nil {
 		return nil, err
 	}
 	if err := a.unowned(ctx, plan); err != nil {

@@ -43,7 +43,7 @@ type command struct {
 	*Process
 	log *slog.Logger
 
-	stateDir, keyFile, file, environment string
+	stateDir, keyFile, publicDir, file, environment string
 	output                               string
 	quiet, yes, noKeeper                 bool
 	// begun says that the command line was understood; knowsInterrupted that the
@@ -98,6 +98,7 @@ func (c *command) root() *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVar(&c.stateDir, "state-dir", "", "state directory (default /var/lib/ripcord for root, else ~/.local/state/ripcord)")
 	f.StringVar(&c.keyFile, "key-file", "", "key of the encrypted blobs, outside of the state directory")
+	f.StringVar(&c.publicDir, "public-dir", "", "where releases are laid out for programs that run as another user (default /var/lib/ripcord-releases)")
 	f.StringVarP(&c.file, "file", "f", "ripcord.yaml", "plan file")
 	f.StringVarP(&c.environment, "environment", "e", "", "environment to release to")
 	f.StringVarP(&c.output, "output", "o", "text", "text or json")
@@ -134,7 +135,7 @@ func (c *command) open(ctx context.Context, readOnly bool) (*app.App, error) {
 
 func (c *command) appOptions(readOnly bool) app.Options {
 	return app.Options{
-		StateDir: c.stateDir, KeyFile: c.keyFile, Self: c.Self, Version: c.Version, Root: c.Root,
+		StateDir: c.stateDir, KeyFile: c.keyFile, PublicDir: c.publicDir, Self: c.Self, Version: c.Version, Root: c.Root,
 		LookupEnv: c.LookupEnv, Environ: c.Environ, Now: c.Now, ReadOnly: readOnly, NoKeeper: c.noKeeper, Warn: c.warn,
 	}
 }

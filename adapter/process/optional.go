@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -111,24 +109,4 @@ func (s *Step) Evidence(ctx context.Context) ([]ripcord.Evidence, error) {
 		pieces = append(pieces, ripcord.Evidence{Name: name, Data: []byte(strings.Join(lines, "\n") + "\n")})
 	}
 	return pieces, errors.Join(gaps...)
-}
-
-// reachable fails when another user than ours could not enter the folder with
-// the release's files, which a closed state directory would cause.
-func (s *Step) reachable() error {
-	name, _, _ := strings.Cut(s.settings.User, ":")
-	_, kept := s.inFolder(s.settings.Command[0])
-	if !kept || name == "" || name == "root" || name == "0" || os.Geteuid() != 0 {
-		return nil
-	}
-	for dir := s.scope.Bundle; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		info, err := os.Stat(dir)
-		if err == nil && info.Mode().Perm()&0o011 == 0 {
-			return &ripcord.Failure{
-				Class: ripcord.FailedTarget, Final: true,
-				Summary: fmt.Sprintf("user %s cannot enter %s, where the release's files are kept; run ripcord as that user, or start a program outside of the plan file's folder", s.settings.User, dir),
-			}
-		}
-	}
-	return nil
 }

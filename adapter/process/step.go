@@ -19,7 +19,7 @@ type Step struct {
 // Apply starts this run's instances in the free colour and waits until all are
 // healthy. Instances of other runs are left alone.
 func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
-	if err := s.reachable(); err != nil {
+	if err := s.layOut(a.Output); err != nil {
 		return err
 	}
 	all, err := s.list(ctx)
