@@ -156,6 +156,8 @@ type Executor struct {
 	Start uint64 `json:"start"`
 	// Boot is the machine's boot id.
 	Boot string `json:"boot"`
+	// Namespace is the pid namespace that PID counts in; empty is unknown.
+	Namespace string `json:"namespace,omitempty"`
 	// Binary is the version of ripcord that executes.
 	Binary string `json:"binary,omitempty"`
 	// Keeper says that the run is carried out in the background.

@@ -39,7 +39,7 @@ func (a *App) identify(keeper bool) (ripcord.Executor, error) {
 		return ripcord.Executor{}, fmt.Errorf("the name of this machine: %w", err)
 	}
 	return ripcord.Executor{
-		ID: rand.Text(), Host: host, PID: id.PID, Start: id.Start, Boot: id.Boot,
+		ID: rand.Text(), Host: host, PID: id.PID, Start: id.Start, Boot: id.Boot, Namespace: procfs.System().Namespace(),
 		Binary: a.options.Version, Keeper: keeper,
 	}, nil
 }
@@ -51,11 +51,12 @@ const (
 	alive   life = "alive"   // it runs and its lease is valid
 	hanging life = "hanging" // it runs, but its lease has expired
 	dead    life = "dead"    // it is proved not to run any more
-	gone    life = "expired" // another machine's, and its lease has expired
+	gone    life = "expired" // out of our sight, and its lease has expired
 )
 
-// lifeOf finds out about a holder: on this machine by its process, elsewhere by
-// its lease.
+// lifeOf finds out about a holder: by its process where we can see that, else by
+// its lease. We see it on this machine and in our own pid namespace: in another
+// container its pid may be nobody's, or somebody else's.
 func (a *App) lifeOf(l ripcord.Lease) life {
 	host, err := os.Hostname()
 	expired := a.options.Now().After(l.Expires)
@@ -66,6 +67,14 @@ func (a *App) lifeOf(l ripcord.Lease) life {
 		return alive
 	}
 	id := procfs.Identity{PID: l.Executor.PID, Start: l.Executor.Start, Boot: l.Executor.Boot}
+	if boot, err := procfs.System().Boot(); err == nil && boot == id.Boot {
+		switch own := procfs.System().Namespace(); {
+		case !expired && (own == "" || own != l.Executor.Namespace):
+			return alive // nothing proves that it is not
+		case expired && own != l.Executor.Namespace && l.Executor.Namespace != "":
+			return gone
+		}
+	}
 	switch {
 	case !procfs.Alive(id):
 		return dead

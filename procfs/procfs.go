@@ -79,6 +79,17 @@ func (f FS) Boot() (string, error) {
 	return strings.TrimSpace(string(data)), nil
 }
 
+// Namespace returns the pid namespace of the calling process: in another one,
+// the same pid is another process, or none. It is empty where the kernel does not
+// tell.
+func (f FS) Namespace() string {
+	name, err := os.Readlink(filepath.Join(f.Root, "self/ns/pid"))
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
 // Alive reports whether the process still runs; a zombie does not. Where that
 // can't be found out (a proc file system that hides or refuses), it counts as
 // alive, because the dead get a successor.
