@@ -1,12 +1,18 @@
 // Package proxy shifts traffic with the built-in proxy: nothing shifts until
 // the new side is ready by the proxy's own probe, then all new requests go there
-// at once, and the old side stays until the release is committed, so that going
-// back is a switch.
+// at once, or the part of them that weight says, and the old side stays until the
+// release is committed, so that going back is a switch.
 //
 // The proxy itself lives in package dataplane. Its folder is Directory's, and
 // control.addr in it holds the path of the control socket, which speaks HTTP:
 // GET /stats for the counters (JSON), GET /metrics for the same as Prometheus
 // text, GET /state for route, sides and probes.
+//
+// A source of metrics reads sides.NAME of /stats, whose targets are the version's
+// addresses: requests without errors.own, failed and left (both are failures),
+// latency.buckets (cumulative below le seconds, 0 is without bound), in_flight,
+// share (percent), and since, which changes when the counters begin anew. They
+// grow over all stages and through a hand-over to another process.
 package proxy
 
 import (
