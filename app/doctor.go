@@ -37,8 +37,12 @@ type Finding struct {
 
 // Boot says what happens at a reboot.
 type Boot struct {
-	// Unit is the path of the installed unit; empty when there is none.
+	// Unit is what starts the keeper: the path of the installed unit, or the
+	// crontab with its line; empty when nothing does.
 	Unit string
+	// Source is what was found, and Trouble, when not empty, why it would not
+	// start the keeper.
+	Source, Trouble string
 	// Fix is how to get one.
 	Fix string
 }
@@ -275,6 +279,10 @@ func (d *doctor) reboot(instances int, unfinished bool, boot Boot) {
 		what += " and the unfinished runs"
 	}
 	switch {
+	case boot.Trouble != "":
+		d.add(LevelBad, "reboot", boot.Fix, "a reboot would stop %s until the next ripcord command here: %s", what, boot.Trouble)
+	case boot.Unit != "" && instances == 0 && !unfinished:
+		d.add(LevelOK, "reboot", "", "a reboot would stop nothing; the keeper comes by itself after it (%s)", boot.Unit)
 	case boot.Unit != "":
 		d.add(LevelOK, "reboot", "", "%s go on after a reboot (%s)", what, boot.Unit)
 	case instances == 0 && !unfinished:

@@ -1,10 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
-
 	"github.com/spf13/cobra"
 
 	"github.com/ripcord-dev/ripcord/app"
@@ -31,7 +27,7 @@ func (c *command) doctor(cmd *cobra.Command, o planFlags) error {
 	if err != nil {
 		return err
 	}
-	findings, err := app.Examine(cmd.Context(), options, c.selection(o), c.boot(dir))
+	findings, err := app.Examine(cmd.Context(), options, c.selection(o), c.boot(cmd.Context(), dir))
 	if err != nil {
 		return err
 	}
@@ -60,17 +56,4 @@ func (c *command) doctor(cmd *cobra.Command, o planFlags) error {
 		c.say("all is well")
 	}
 	return nil
-}
-
-// boot finds the boot unit of a state directory.
-func (c *command) boot(dir string) app.Boot {
-	b := app.Boot{Fix: c.again("init --boot")}
-	name := unitName(dir)
-	_, err := os.Lstat(filepath.Join(units, "multi-user.target.wants", name))
-	if err == nil {
-		b.Unit = filepath.Join(units, name)
-	} else if !errors.Is(err, os.ErrNotExist) {
-		b.Fix = "make " + units + " readable, or " + b.Fix
-	}
-	return b
 }

@@ -14,24 +14,30 @@ import (
 )
 
 func (c *command) initVerb() *cobra.Command {
-	var boot bool
+	var boot, remove bool
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write a plan file to begin with, or what starts the keeper at boot",
 		Long: "Look at the folder and write a commented ripcord.yaml that runs unchanged. A plan file that is\n" +
 			"there already is never overwritten.\n\n" +
 			"With --boot, see to it that instances and unfinished runs go on after a reboot: root with systemd\n" +
-			"gets a unit installed; everybody else is told what to do.",
-		Example: "  ripcord init\n  ripcord plan && ripcord release\n  sudo ripcord init --boot",
+			"gets a unit installed; everybody else is told what to do. --boot --remove takes that back.",
+		Example: "  ripcord init\n  ripcord plan && ripcord release\n  sudo ripcord init --boot\n  sudo ripcord init --boot --remove",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if boot {
+			switch {
+			case boot && remove:
+				return c.removeBoot(cmd)
+			case boot:
 				return c.initBoot(cmd)
+			case remove:
+				return usage("--remove is for what --boot installed").WithFix("ripcord init --boot --remove")
 			}
 			return c.initPlanFile()
 		},
 	}
 	cmd.Flags().BoolVar(&boot, "boot", false, "start the keeper at boot (systemd unit, else the line for crontab)")
+	cmd.Flags().BoolVar(&remove, "remove", false, "with --boot: remove what starts the keeper at boot")
 	return exits(cmd, "0 written, 2 there is a plan file already, or it cannot be written")
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -59,7 +60,7 @@ func (c *command) plan(cmd *cobra.Command, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	preview.Warnings = append(preview.Warnings, c.unattended(a)...)
+	preview.Warnings = append(preview.Warnings, c.unattended(cmd.Context(), a)...)
 	if c.output == "json" {
 		return c.json(map[string]any{
 			"application": plan.Application, "environment": plan.Environment, "version": plan.Version, "plan": preview,
@@ -70,12 +71,12 @@ func (c *command) plan(cmd *cobra.Command, o planOptions) error {
 }
 
 // unattended says what would leave a started run without an executor.
-func (c *command) unattended(a *app.App) []string {
+func (c *command) unattended(ctx context.Context, a *app.App) []string {
 	var warnings []string
 	if c.noKeeper {
 		warnings = append(warnings, "with --no-keeper nobody goes on with the run when its process dies: it waits for `"+c.again("recover")+"`")
 	}
-	if boot := c.boot(a.StateDir()); boot.Unit == "" {
+	if boot := c.boot(ctx, a.StateDir()); boot.Unit == "" {
 		warnings = append(warnings, "the run survives its terminal, but after a reboot it waits for `"+c.again("recover")+"`: `"+boot.Fix+"` lets it go on by itself")
 	}
 	return warnings

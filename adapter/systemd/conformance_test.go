@@ -193,7 +193,7 @@ func breakWith(name, file string, scope ripcord.Scope) adaptertest.Break {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":3`, 1)
+	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":8`, 1)
 	for name, old := range map[string]bool{"first release": false, "beside the old one": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

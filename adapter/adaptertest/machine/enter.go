@@ -18,7 +18,7 @@ import (
 
 // Command is a command inside the machine, run as its root, in its root folder.
 func (m *Machine) Command(ctx context.Context, argv ...string) *exec.Cmd {
-	args := append([]string{"-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-p", "-n", "--wd=/", "--"}, argv...)
+	args := append([]string{"-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-p", "-n", "--wdns=/", "--"}, argv...)
 	cmd := exec.CommandContext(ctx, "nsenter", args...) //nolint:gosec // a test's own command
 	cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb",

@@ -71,7 +71,7 @@ func runInside(ctx context.Context, args []string, output io.Writer) (int, error
 	}
 	defer func() { _ = m.Stop() }()
 	cmd := m.Command(ctx, append([]string{in}, forwarded(args)...)...)
-	cmd.Args = slices.Replace(cmd.Args, slices.Index(cmd.Args, "--wd=/"), slices.Index(cmd.Args, "--wd=/")+1, "--wdns=/opt/test/package")
+	cmd.Args = slices.Replace(cmd.Args, slices.Index(cmd.Args, "--wdns=/"), slices.Index(cmd.Args, "--wdns=/")+1, "--wdns=/opt/test/package")
 	cmd.Env = append(cmd.Env, insideVariable+"=inside")
 	cmd.Stdout, cmd.Stderr = output, output
 	err = cmd.Run()
