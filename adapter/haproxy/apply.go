@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/health"
 )
 
 // Apply implements ripcord.Step.
@@ -34,7 +35,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		say(a, "HAProxy was restarted: what it forgot is told again")
 	}
 	if s.settings.Config != "" {
-		if err := s.tryLines(ctx, *g.image.Lines); err != nil {
+		if err := s.tryLines(ctx, *g.image.Lines, before.lines()); err != nil {
 			return err
 		}
 	}
@@ -71,11 +72,7 @@ func (s *Step) goal(ctx context.Context, before image) (goal, error) {
 	if err != nil {
 		return g, err
 	}
-	lines := ""
-	if before.Lines != nil {
-		lines = *before.Lines
-	}
-	lines = s.settings.render(lines, file.indent(), before, g.image.Servers, nil)
+	lines := s.settings.render(before.lines(), file.indent(), before, g.image.Servers, nil)
 	g.image.Lines = &lines
 	return g, nil
 }
@@ -133,7 +130,7 @@ func (s *Step) await(ctx context.Context) (view, error) {
 func has(now, want image) bool {
 	for _, to := range want.Servers {
 		is := now.server(to.Name)
-		if is == nil || *is != to && !(is.Backup && to.Backup) {
+		if is == nil || *is != to && (!is.Backup || !to.Backup) {
 			return false
 		}
 	}
@@ -147,22 +144,11 @@ func say(a ripcord.Attempt, format string, args ...any) {
 	}
 }
 
+// list joins names, the first of many.
 func list(names []string) string {
 	const many = 6
-	names = slices.Clone(names)
 	if len(names) > many {
-		names = append(names[:many], fmt.Sprintf("%d more", len(names)-many))
+		names = append(slices.Clone(names[:many]), fmt.Sprintf("%d more", len(names)-many))
 	}
-	text := ""
-	for n, name := range names {
-		switch {
-		case n == 0:
-		case n == len(names)-1:
-			text += " and "
-		default:
-			text += ", "
-		}
-		text += name
-	}
-	return text
+	return health.List(names)
 }

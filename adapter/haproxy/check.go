@@ -72,10 +72,7 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, warning := range s.warnings(v) {
-		text += "; note: " + warning
-	}
-	return text, nil
+	return strings.Join(append([]string{text}, s.warnings(v)...), "; note: "), nil
 }
 
 // change says what the shift would do.

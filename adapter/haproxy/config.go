@@ -36,28 +36,9 @@ func parseConfig(path, text, backend string) (*config, error) {
 			"add the lines `%s` and `%s` to the section of backend %s in %s, and move its server lines between them; comments need no reload",
 			beginMark+backend, endMark+backend, backend, path)
 	}
-	for n, line := range c.text {
-		words := words(line)
-		trimmed := strings.TrimSpace(line)
-		switch {
-		case len(words) > 0 && section(words[0]):
-			if c.from >= 0 && c.to == len(c.text) {
-				c.to = n
-			}
-			if c.from < 0 && len(words) > 1 && (words[0] == "backend" || words[0] == "listen") && words[1] == backend {
-				c.from = n
-			}
-		case trimmed == beginMark+backend:
-			if c.first >= 0 {
-				return nil, refuse("%s holds `%s` twice", path, trimmed)
-			}
-			c.first = n + 1
-		case trimmed == endMark+backend:
-			if c.last >= 0 || c.first < 0 {
-				return nil, refuse("%s holds `%s` twice or before its beginning", path, trimmed)
-			}
-			c.last = n
-		}
+	c.findSection(backend)
+	if !c.findMarks(backend) {
+		return nil, refuse("%s holds `%s` or its end twice, or the end first", path, beginMark+backend)
 	}
 	switch {
 	case c.from < 0:
@@ -68,6 +49,42 @@ func parseConfig(path, text, backend string) (*config, error) {
 		return nil, refuse("in %s Ripcord's lines stand outside of the section of backend %s", path, backend)
 	}
 	return c, c.onlyServers(backend, refuse)
+}
+
+// findSection finds the first section of a backend.
+func (c *config) findSection(backend string) {
+	for n, line := range c.text {
+		words := words(line)
+		if len(words) == 0 || !section(words[0]) {
+			continue
+		}
+		if c.from >= 0 {
+			c.to = n
+			return
+		}
+		if len(words) > 1 && (words[0] == "backend" || words[0] == "listen") && words[1] == backend {
+			c.from = n
+		}
+	}
+}
+
+// findMarks finds our lines. It returns false where the marks make no sense.
+func (c *config) findMarks(backend string) bool {
+	for n, line := range c.text {
+		switch strings.TrimSpace(line) {
+		case beginMark + backend:
+			if c.first >= 0 {
+				return false
+			}
+			c.first = n + 1
+		case endMark + backend:
+			if c.last >= 0 || c.first < 0 {
+				return false
+			}
+			c.last = n
+		}
+	}
+	return true
 }
 
 // onlyServers refuses what a reload would make of lines that we do not change.

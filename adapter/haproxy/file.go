@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -47,21 +48,11 @@ func (s *Step) replaceLines(ctx context.Context, to string, from ...string) erro
 	if err != nil {
 		return err
 	}
-	now := file.lines()
-	if now == to {
+	if file.lines() == to {
 		return nil
 	}
-	ours := false
-	for _, known := range from {
-		ours = ours || known == now
-	}
-	if !ours {
-		return &ripcord.Failure{
-			Class: ripcord.FailedTarget,
-			Summary: "somebody else changed " + describeFile(s.settings.Config, s.settings.Backend) +
-				" since this step began: put them back, or take their change over in another release",
-			Lines: difference(from, now),
-		}
+	if err := s.known(file, from...); err != nil {
+		return err
 	}
 	staged, err := s.stage(ctx, file.with(to))
 	if err != nil {
@@ -78,6 +69,19 @@ func (s *Step) replaceLines(ctx context.Context, to string, from ...string) erro
 		return errors.Join(err, os.Remove(staged))
 	}
 	return syncFolder(filepath.Dir(staged))
+}
+
+// known fails when our lines are none of the versions in from.
+func (s *Step) known(file *config, from ...string) error {
+	if slices.Contains(from, file.lines()) {
+		return nil
+	}
+	return &ripcord.Failure{
+		Class: ripcord.FailedTarget,
+		Summary: "somebody else changed " + describeFile(s.settings.Config, s.settings.Backend) +
+			" since this step began: put them back, or take their change over in another release",
+		Lines: difference(from, file.lines()),
+	}
 }
 
 // difference quotes lines that nobody expected.
@@ -106,14 +110,17 @@ func (s *Step) stage(ctx context.Context, text string) (string, error) {
 	return staged, nil
 }
 
-// tryLines tests whether HAProxy would take these lines of ours, before anything
-// else happens.
-func (s *Step) tryLines(ctx context.Context, lines string) error {
+// tryLines tests whether our lines may be replaced, and whether HAProxy would take
+// the new ones, before anything else happens.
+func (s *Step) tryLines(ctx context.Context, to string, from ...string) error {
 	file, err := readConfig(s.settings.Config, s.settings.Backend)
-	if err != nil || file.lines() == lines {
+	if err != nil || file.lines() == to {
 		return err
 	}
-	staged, err := s.stage(ctx, file.with(lines))
+	if err := s.known(file, from...); err != nil {
+		return err
+	}
+	staged, err := s.stage(ctx, file.with(to))
 	if err != nil {
 		return err
 	}

@@ -81,11 +81,11 @@ type balancer struct {
 
 // lines gives a server line for each target, named as colour and number.
 func lines(colour string, targets ...*target) string {
-	text := ""
+	var text strings.Builder
 	for n, to := range targets {
-		text += fmt.Sprintf("  server %s%d %s check inter 20ms weight 100\n", colour, n+1, to.addr())
+		fmt.Fprintf(&text, "  server %s%d %s check inter 20ms weight 100\n", colour, n+1, to.addr())
 	}
-	return text
+	return text.String()
 }
 
 // marked puts server lines between the marks of backend shop.
@@ -96,7 +96,7 @@ func marked(text string) string {
 // startBalancer starts HAProxy with these lines in backend shop.
 func startBalancer(t *testing.T, shop string) *balancer {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "hap") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "hap") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func (b *balancer) ask(t *testing.T, command string) string {
 // servers describes each server: name, where it goes, weight and admin state.
 func (b *balancer) servers(t *testing.T, targets ...*target) string {
 	t.Helper()
-	text := ""
+	var text strings.Builder
 	for n, line := range strings.Split(b.ask(t, "show servers state shop"), "\n") {
 		f := strings.Fields(line)
 		if n < 2 || len(f) < 20 {
@@ -226,9 +226,9 @@ func (b *balancer) servers(t *testing.T, targets ...*target) string {
 		if admin == "5" {
 			admin = "1" // in maintenance by the file too
 		}
-		text += fmt.Sprintf("%s %s:%s weight %s admin %s\n", f[3], f[4], f[18], f[7], admin)
+		fmt.Fprintf(&text, "%s %s:%s weight %s admin %s\n", f[3], f[4], f[18], f[7], admin)
 	}
-	return sorted(named(text, targets...))
+	return sorted(named(text.String(), targets...))
 }
 
 // named puts names in the place of addresses, which differ from test to test.

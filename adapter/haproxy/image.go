@@ -73,6 +73,13 @@ func (i image) sameLines(o image) bool {
 	return (i.Lines == nil) == (o.Lines == nil) && (i.Lines == nil || *i.Lines == *o.Lines)
 }
 
+func (i image) lines() string {
+	if i.Lines == nil {
+		return ""
+	}
+	return *i.Lines
+}
+
 // server returns the server named name, or nil.
 func (i image) server(name string) *server {
 	for n := range i.Servers {

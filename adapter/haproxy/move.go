@@ -138,25 +138,15 @@ func (m *mover) add(ctx context.Context, to server) error {
 // checks said: only checks made from now on can mark it up.
 func (m *mover) wake(ctx context.Context, is, to server) error {
 	at := m.step.settings.Backend + "/" + to.Name
-	changes := []string{"set server " + at + " weight 0"}
-	if is.Address != to.Address {
-		if is.carries() {
-			if err := m.step.client.together(ctx, changes); err != nil {
-				return refusal(err)
-			}
-			if err := m.drained(ctx, to.Name); err != nil {
-				return err
-			}
-		}
-		changes = append(changes, "set server "+at+" state maint")
-	}
-	if err := m.step.client.together(ctx, changes); err != nil {
+	if err := m.step.client.together(ctx, []string{"set server " + at + " weight 0"}); err != nil {
 		return refusal(err)
 	}
-	if err := m.send(ctx, is, to); err != nil {
-		return err
+	if is.Address != to.Address {
+		if err := m.redirect(ctx, is, to); err != nil {
+			return err
+		}
 	}
-	changes = nil
+	var changes []string
 	if is.Checks == checksOff && to.Checks == checksOn {
 		changes = append(changes, "enable health "+at)
 	}
@@ -167,16 +157,26 @@ func (m *mover) wake(ctx context.Context, is, to server) error {
 	return refusal(m.step.client.together(ctx, changes))
 }
 
+// redirect sends a server without weight elsewhere, which it takes only as one in
+// maintenance.
+func (m *mover) redirect(ctx context.Context, is, to server) error {
+	if is.carries() {
+		if err := m.drained(ctx, to.Name); err != nil {
+			return err
+		}
+	}
+	if err := m.step.client.together(ctx, []string{"set server " + m.step.settings.Backend + "/" + to.Name + " state maint"}); err != nil {
+		return refusal(err)
+	}
+	return m.step.send(ctx, to.Name, to.Address)
+}
+
 // write brings our lines of the configuration file to what is wanted.
 func (m *mover) write(ctx context.Context) error {
 	if m.want.Lines == nil || m.step.settings.Config == "" {
 		return nil
 	}
-	from := m.ours
-	if m.before.Lines != nil {
-		from = append(slices.Clone(from), *m.before.Lines)
-	}
-	return m.step.replaceLines(ctx, *m.want.Lines, from...)
+	return m.step.replaceLines(ctx, *m.want.Lines, append(slices.Clone(m.ours), m.before.lines())...)
 }
 
 // shift moves the weights: all up first, then all down.
@@ -250,8 +250,10 @@ func (m *mover) rest(ctx context.Context, is, to server) error {
 		if err := m.step.client.together(ctx, []string{"set server " + at + " state maint"}); err != nil {
 			return refusal(err)
 		}
-		if err := m.send(ctx, is, to); err != nil {
-			return err
+		if is.Address != to.Address {
+			if err := m.step.send(ctx, is.Name, to.Address); err != nil {
+				return err
+			}
 		}
 		is.Admin = maint
 	}
@@ -269,14 +271,6 @@ func (m *mover) rest(ctx context.Context, is, to server) error {
 		changes = append(changes, fmt.Sprintf("set server %s weight %d", at, to.Weight))
 	}
 	return refusal(m.step.client.together(ctx, changes))
-}
-
-// send changes where a server in maintenance goes.
-func (m *mover) send(ctx context.Context, is, to server) error {
-	if is.Address == to.Address {
-		return nil
-	}
-	return m.step.send(ctx, to.Name, to.Address)
 }
 
 func (m *mover) drained(ctx context.Context, name string) error {

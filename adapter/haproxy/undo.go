@@ -50,41 +50,43 @@ func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	left := slices.Clone(v.image.Servers)
-	var gone []string
-	for _, was := range before.carriers() {
-		n := slices.IndexFunc(left, func(is server) bool { return is.Name == was.Name })
-		if n < 0 || left[n].carries() || left[n].Admin == drain || slices.Contains(targets, left[n].Address) {
-			continue
-		}
-		if left[n].Made != 0 {
-			gone = append(gone, was.Name)
-			continue
-		}
-		left[n].Admin = maint
-	}
+	left, gone := retired(before, v.image, targets)
 	if v.image.Lines != nil {
 		lines := s.settings.render(*v.image.Lines, "", v.image, left, gone)
 		if err := s.replaceLines(ctx, lines, *v.image.Lines); err != nil {
 			return err
 		}
 	}
-	for _, is := range v.image.Servers {
-		if slices.Contains(gone, is.Name) {
-			if err := s.remove(ctx, a, is); err != nil {
-				return err
-			}
-			say(a, "server %s is removed", is.Name)
-		}
-	}
 	m := &mover{step: s, attempt: a, want: image{Servers: left}, back: true}
-	for n, to := range left {
-		if is := v.image.Servers[n]; is != to && !slices.Contains(gone, is.Name) {
-			if err := m.rest(ctx, is, to); err != nil {
-				return err
-			}
-			say(a, "server %s is in maintenance", is.Name)
+	for n, is := range v.image.Servers {
+		switch {
+		case slices.Contains(gone, is.Name):
+			err = s.remove(ctx, a, is)
+			say(a, "server %s goes", is.Name)
+		case is != left[n]:
+			err = m.rest(ctx, is, left[n])
+			say(a, "server %s goes into maintenance", is.Name)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// retired returns what is to be left of the servers when those that have lost
+// their traffic since before retire, and the names of those that go.
+func retired(before, now image, targets []string) (left []server, gone []string) {
+	left = slices.Clone(now.Servers)
+	for _, was := range before.carriers() {
+		n := slices.IndexFunc(left, func(is server) bool { return is.Name == was.Name })
+		switch {
+		case n < 0 || left[n].carries() || left[n].Admin == drain || slices.Contains(targets, left[n].Address):
+		case left[n].Made != 0:
+			gone = append(gone, was.Name)
+		default:
+			left[n].Admin = maint
+		}
+	}
+	return left, gone
 }

@@ -125,33 +125,17 @@ func (m *mover) backReady(ctx context.Context) error {
 		if err != nil && limited.Err() == nil {
 			return err
 		}
-		up, open := 0, 0
-		var problems []string
-		for _, at := range carriers {
-			is := v.health[at.Name]
-			switch {
-			case m.fresh(v, at.Name):
-				up++
-			case strings.HasPrefix(is.status, "DOWN") && is.check != "" && !strings.HasSuffix(is.check, "OK") && is.check != "INI":
-				problems = append(problems, at.Name+": "+is.describe())
-			default:
-				open++
-				problems = append(problems, at.Name+": "+is.describe())
-			}
-		}
-		if up > 0 && open == 0 {
-			if up < len(carriers) {
-				say(m.attempt, "only %d of %d servers are up: %s", up, len(carriers), strings.Join(problems, "; "))
-			}
-			return nil
-		}
-		if pause(limited, pollInterval) {
+		up, open, problems := m.count(v, carriers)
+		if (up == 0 || open > 0) && pause(limited, pollInterval) {
 			continue
 		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case up == len(carriers):
+			return nil
 		case up > 0:
+			say(m.attempt, "only %d of %d servers are up: %s", up, len(carriers), strings.Join(problems, "; "))
 			return nil
 		}
 		return &ripcord.Failure{
@@ -161,4 +145,22 @@ func (m *mover) backReady(ctx context.Context) error {
 			Lines: problems,
 		}
 	}
+}
+
+// count says how many servers are up, and of how many no check has ended yet,
+// with what is wrong with those that are not up.
+func (m *mover) count(v view, servers []server) (up, open int, problems []string) {
+	for _, at := range servers {
+		is := v.health[at.Name]
+		if m.fresh(v, at.Name) {
+			up++
+			continue
+		}
+		problems = append(problems, at.Name+": "+is.describe())
+		known := is.check != "" && is.check != "INI" && !strings.HasSuffix(is.check, "OK")
+		if !known || !strings.HasPrefix(is.status, "DOWN") {
+			open++
+		}
+	}
+	return up, open, problems
 }
