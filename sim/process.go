@@ -123,9 +123,9 @@ func (p *process) Append(ctx context.Context, entries ...ripcord.Entry) error {
 	}
 	for i := range entries {
 		s.tracef("%d: %s", p.lease.Fence, describe(&entries[i]))
-		s.judge.entry(p, &entries[i]) //nolint:contextcheck // the judge looks, whatever became of the executor
+		s.judge.entry(p, &entries[i])
 	}
-	s.judge.appended(entries) //nolint:contextcheck // as above
+	s.judge.appended(entries) //nolint:contextcheck // the judge looks, whatever became of the executor
 	if last := entries[len(entries)-1].Kind; last == ripcord.StepIntent && entries[0].Kind != ripcord.StepChecked && len(entries) > 1 {
 		s.coverage.count("went on with the next step")
 	}

@@ -207,7 +207,7 @@ func (x *Executor) turn(ctx context.Context) (engine.Decision, error) {
 		d := x.decide()
 		records := records(d.Commands)
 		if len(records) == 0 {
-			x.start(d.Commands)
+			x.start(d.Commands) //nolint:contextcheck // derive has it
 			return d, nil
 		}
 		if x.endsTooEarly(records) {

@@ -160,7 +160,7 @@ func TestAbort(t *testing.T) {
 			done <- err
 		}()
 		synctest.Wait()
-		w.ask(ripcord.VerbAbort, "")
+		w.ask(ripcord.VerbAbort)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -335,8 +335,8 @@ func TestRequestsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorkbench(t, set("a", ""))
 		w.begin()
-		w.ask(ripcord.VerbHold, "")
-		w.ask(ripcord.VerbPause, "")
+		w.ask(ripcord.VerbHold)
+		w.ask(ripcord.VerbPause)
 		stops := &stopAfter{Store: w.store, kind: ripcord.RunPaused}
 		if _, err := w.executor(func(o *local.Options) { o.Journal = stops }).Run(t.Context()); !errors.Is(err, errAway) {
 			t.Fatalf("ended with %v", err)

@@ -45,7 +45,7 @@ func (x *Executor) proceed(ctx context.Context, op *operation, e ripcord.Entry) 
 	if err := x.appendLocked(ctx, append(a.entries, unchecked(a.next.id), a.next.intent())...); err != nil {
 		return err
 	}
-	x.follow(op, a.next, step, attempt)
+	x.follow(op, a.next, step, attempt) //nolint:contextcheck // the next operation has a context of its own
 	if a.others {
 		x.wake()
 	}

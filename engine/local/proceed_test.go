@@ -54,7 +54,7 @@ func TestRequestBeforeTheNextStep(t *testing.T) {
 			o.StateID = "" // nothing looks at the targets first
 			o.Adapters[fake.Kind] = &inApply{Adapter: o.Adapters[fake.Kind], step: "a", do: func(context.Context) {
 				time.Sleep(60 * time.Millisecond) // less than the loop's own pause
-				w.ask(ripcord.VerbPause, "")
+				w.ask(ripcord.VerbPause)          //nolint:contextcheck // the run may be over
 			}}
 			o.Observe = func(e ripcord.Entry) {
 				if e.Kind == ripcord.RunPaused {
@@ -89,7 +89,9 @@ func TestGoesOnBesideOthers(t *testing.T) {
 				<-ctx.Done()
 				cause = context.Cause(ctx)
 			}}
-			o.Adapters[fake.Kind] = &inApply{Adapter: stuck, step: "c", do: func(context.Context) { w.ask(ripcord.VerbAbort, "") }}
+			o.Adapters[fake.Kind] = &inApply{Adapter: stuck, step: "c", do: func(context.Context) {
+				w.ask(ripcord.VerbAbort) //nolint:contextcheck // the run may be over
+			}}
 		})
 		if state.State != ripcord.StateRolledBack || cause == nil {
 			t.Errorf("state %s, b was cancelled by %v:\n%s", state.State, cause, w.journal())

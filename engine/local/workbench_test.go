@@ -98,9 +98,9 @@ func (w *workbench) run(change ...func(o *local.Options)) *engine.State {
 	return state
 }
 
-func (w *workbench) ask(verb ripcord.Verb, step ripcord.StepID) {
+func (w *workbench) ask(verb ripcord.Verb) {
 	w.t.Helper()
-	if _, err := w.store.Ask(w.t.Context(), ripcord.Request{Run: "r1", Verb: verb, Step: step, Who: "bob"}); err != nil {
+	if _, err := w.store.Ask(w.t.Context(), ripcord.Request{Run: "r1", Verb: verb, Who: "bob"}); err != nil {
 		w.t.Fatal(err)
 	}
 }

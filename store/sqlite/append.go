@@ -38,7 +38,7 @@ func (t *transaction) append(ctx context.Context, a *addition) error {
 	if err != nil {
 		return err
 	}
-	if !a.to.same(r) {
+	if !a.to.same(&r) {
 		if err := a.extend(r); err != nil {
 			return err
 		}

@@ -60,8 +60,8 @@ func populate(v reflect.Value, depth int) error {
 		key.SetString("key")
 		v.SetMapIndex(key, value)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if err := populate(v.Field(i), depth+1); err != nil {
+		for _, field := range v.Fields() {
+			if err := populate(field, depth+1); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,7 @@ func (k *known) put(r run) {
 
 // same reports whether entries sealed onto r are sealed onto o as well: the head
 // of the chain stands for all that was journaled, fence and pruned for the rest.
-func (r run) same(o run) bool {
+func (r *run) same(o *run) bool {
 	return r.n != 0 && r.n == o.n && r.fence == o.fence && r.pruned == o.pruned && r.ended == o.ended &&
 		r.summary.Entries == o.summary.Entries && r.summary.Head == o.summary.Head
 }
