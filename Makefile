@@ -11,7 +11,7 @@ PLATFORMS := linux/amd64 linux/arm64
 # their own, so more of them only makes each slower.
 PARALLEL ?= 2
 FUZZTIME ?= 10s
-SOAKTIME ?= 30m
+SOAKTIME ?= 10m
 
 LINT := bin/golangci-lint
 STATIC := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
@@ -67,8 +67,10 @@ fuzz: ## Fuzz every parser for FUZZTIME each (10s)
 	tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: soak
-soak: ## Simulate fresh seeds for SOAKTIME (30m)
-	CGO_ENABLED=0 RIPCORD_SOAK=$(SOAKTIME) go test -count=1 -timeout 24h -run '^TestSoak' -v ./sim/...
+soak: ## Simulate, then kill at random, SOAKTIME each (10m), then at every boundary
+	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestSoak$$' -v ./sim
+	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestSoak$$' -v ./e2e
+	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestKilledAtEveryBoundary$$' -v ./e2e
 
 .PHONY: bench
 bench: build ## Measure speed and memory, as ratios to this machine (3 minutes)

@@ -85,8 +85,20 @@ func (a *App) View(ctx context.Context, s ripcord.Summary) (View, error) {
 		return v, nil
 	}
 	living, err := a.living(ctx, s.Run)
-	v.Interrupted = !living && (!s.Detached || s.State != ripcord.StatePlanned)
+	if err == nil && !living {
+		v.Interrupted, err = a.abandoned(s)
+	}
 	return v, err
+}
+
+// abandoned says of a run without an executor that none is on its way: a keeper
+// that lives begins with a detached run in a moment.
+func (a *App) abandoned(s ripcord.Summary) (bool, error) {
+	if !s.Detached || s.State != ripcord.StatePlanned {
+		return true, nil
+	}
+	info, err := a.KeeperInfo()
+	return !info.Running, err
 }
 
 // Show returns a run's view with its steps; without them when they were pruned.

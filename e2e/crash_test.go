@@ -61,8 +61,8 @@ func crashes() []crash {
 	}
 	for _, first := range []string{"after 3", "before 14", "after 25", "after 36"} {
 		all = append(all,
-			crash{name: "recover on " + first, fewest: 10, scene: interrupted(first), strike: killedAt(goOn...), recover: recoverWith(goOn, 0), ends: succeeded},
-			crash{name: "recover back " + first, fewest: 10, scene: interrupted(first), strike: killedAt(goBack...), recover: recoverWith(goOn, 0, 3), ends: rolledBack})
+			crash{name: "recover on " + first, fewest: 6, scene: interrupted(first), strike: killedAt(goOn...), recover: recoverWith(goOn, 0), ends: succeeded},
+			crash{name: "recover back " + first, fewest: 6, scene: interrupted(first), strike: killedAt(goBack...), recover: recoverWith(goOn, 0, 3), ends: rolledBack})
 	}
 	return all
 }
@@ -79,7 +79,7 @@ func withoutService(w *world) {
 			kept = append(kept, line)
 		}
 	}
-	w.write("ripcord.yaml", strings.Replace(strings.Join(kept, ""), `{http: "${var.look}"}`, `{command: "true"}`, 1))
+	w.write("ripcord.yaml", strings.Replace(strings.Join(kept, ""), `{http: "${var.look}"}`, `{command: [test, "${var.look}", "!=", "http://127.0.0.1:1/"]}`, 1))
 	w.listen = ""
 }
 

@@ -73,7 +73,7 @@ func TestKilledDuringRelease(t *testing.T) {
 			w := newWorld(t, "shop")
 			w.release(0, "v1")
 			was := w.fingerprint("v1")
-			w.set["watch"] = "3s"
+			w.set["watch"] = "5s" // a busy machine has to see it
 			p := w.start(w.releaseArgs("v2")...)
 			w.reaches(ripcord.StateWatching)
 			w.kill(w.processesWith(word)[:1])
@@ -111,6 +111,35 @@ func TestDetached(t *testing.T) {
 	w.same("twice", "v2", was)
 	w.verified()
 	w.quiet()
+}
+
+// TestDetachedFromADyingKeeper: the keeper dies before it has begun with the run;
+// that is told, and a person can carry the run out.
+func TestDetachedFromADyingKeeper(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "gate")
+	was := gateWorld(w)
+	w.write("open", "")
+	keeper := w.processesWith("__keeper")
+	if len(keeper) != 1 {
+		t.Fatalf("the keepers are %v", keeper)
+	}
+	if err := syscall.Kill(keeper[0].pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w.release(0, "v2", "--detach")
+	if v := w.show(); v.Interrupted {
+		t.Errorf("the run is interrupted although its keeper lives: %+v", v)
+	}
+	w.kill(keeper)
+	w.until("the keeper is dead", func() bool { return len(w.processesWith("__keeper")) == 0 })
+	if r := w.must(0, "status"); !strings.Contains(r.stdout, "ripcord recover") {
+		t.Errorf("it is not told that nobody carries the run out: %s", r)
+	}
+	w.release(8, "v3")
+	w.must(0, "recover")
+	w.same("not at all", "v2", was)
+	w.verified()
 }
 
 // TestHoldsDeadline: nobody answers, so the keeper goes back although the command

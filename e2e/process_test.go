@@ -228,16 +228,19 @@ func (w *world) killAll() {
 	}, func() { w.Logf("left:\n%s", strings.Join(w.commands(), "\n")) })
 }
 
-// quiet fails the test when a command of a step or an executor is left; those
-// stay that are kept alive: keeper, proxy and instances.
+// strays are what should have ended: commands of steps, executors, ripcord itself.
+// Keeper, proxy and instances are kept alive.
+func (w *world) strays() []found {
+	w.Helper()
+	return slices.DeleteFunc(w.processes(), func(p found) bool {
+		line := strings.Join(p.args, " ")
+		return strings.Contains(line, "__keeper") || strings.Contains(line, "/instances/") || strings.Contains(line, "__proxy") ||
+			strings.HasPrefix(p.args[0], filepath.Join(bin, service))
+	})
+}
+
+// quiet fails the test when a command of a step or an executor is left.
 func (w *world) quiet() {
 	w.Helper()
-	stray := func() []found {
-		return slices.DeleteFunc(w.processes(), func(p found) bool {
-			line := strings.Join(p.args, " ")
-			return strings.Contains(line, "__keeper") || strings.Contains(line, "/instances/") || strings.Contains(line, "__proxy") ||
-				strings.HasPrefix(p.args[0], filepath.Join(bin, service))
-		})
-	}
-	w.untilOr("no command was left", func() bool { return len(stray()) == 0 }, func() { w.Logf("left: %v", stray()) })
+	w.untilOr("no command was left", func() bool { return len(w.strays()) == 0 }, func() { w.Logf("left: %v", w.strays()) })
 }

@@ -2,9 +2,10 @@ package shim
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -139,8 +140,11 @@ func (r *Runner) abandoned(ctx context.Context, c ripcord.Command, dir string, o
 		if o == nil { // its executor died before it had said what to run
 			return ripcord.Exit{}, neverStarted(c.Key)
 		}
-		trouble, _ := os.ReadFile(pathIn(dir, troubleFile))
-		return ripcord.Exit{}, fmt.Errorf("the shim of %s ended before the command was started: %s", c.Key, trouble)
+		text := "its shim ended before"
+		if trouble, err := os.ReadFile(pathIn(dir, troubleFile)); err == nil && len(trouble) > 0 {
+			text += ": " + strings.TrimSpace(string(trouble))
+		}
+		return ripcord.Exit{}, errors.New(text)
 	}
 	grace := graceOf(c)
 	if ctx.Err() != nil {

@@ -10,4 +10,7 @@ if [ ! -e "saved/$RIPCORD_RUN" ]; then
 fi
 cat site/current 2>/dev/null > saved/current || true
 mkdir -p site/assets
-for name in a b c; do echo "$RIPCORD_VERSION $name" > "site/assets/$name"; done
+for name in a b c; do
+  if [ "$name" = c ] && [ -e stumble ]; then echo "stumbled over $name" >&2; exit 1; fi
+  echo "$RIPCORD_VERSION $name" > "site/assets/$name"
+done
