@@ -16,6 +16,11 @@ type Preview struct {
 	Steps []StepPreview `json:"steps"`
 	// NoReturn is the first step after which not everything can go back.
 	NoReturn ripcord.StepID `json:"point_of_no_return,omitempty"`
+	// BackOrder lists the steps in the order in which they would be undone:
+	// traffic first, then from bottom to top.
+	BackOrder []ripcord.StepID `json:"back_order"`
+	// TrafficFirst says that traffic goes back before steps that follow it.
+	TrafficFirst bool `json:"-"`
 	// Warnings are for people.
 	Warnings []string `json:"warnings"`
 	// LastGood is where a rollback of the whole release leads.
@@ -75,7 +80,9 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 		}
 	}
 	p.Warnings = append(p.Warnings, a.uncaptured(ctx, plan)...)
+	p.order()
 	p.warn()
+	p.warnOfShared()
 	p.warnOfUndo()
 	p.Warnings = append(p.Warnings, warnOfArguments(plan)...)
 	if text := warnOfEnvironment(plan); text != "" {

@@ -118,6 +118,9 @@ func (c *command) planText(p *app.Preview) {
 	} else {
 		c.printf("\nNo point of no return: until the commit, everything can go back.\n")
 	}
+	if p.TrafficFirst {
+		c.printf("Going back, traffic comes first: %s.\n", joined(p.BackOrder, ", then "))
+	}
 	if p.LastGood != "" {
 		c.printf("Last good: %s\n", p.LastGood)
 	}

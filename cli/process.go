@@ -44,8 +44,8 @@ type command struct {
 	log *slog.Logger
 
 	stateDir, keyFile, publicDir, file, environment string
-	output                               string
-	quiet, yes, noKeeper                 bool
+	output                                          string
+	quiet, yes, noKeeper                            bool
 	// begun says that the command line was understood; knowsInterrupted that the
 	// verb deals with interrupted runs itself.
 	begun, knowsInterrupted bool

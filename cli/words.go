@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/ripcord-dev/ripcord"
 )
 
 // count is a number of things in words.
@@ -50,4 +52,13 @@ func countEntries(n uint64) string {
 		return "1 entry"
 	}
 	return fmt.Sprintf("%d entries", n)
+}
+
+// joined lists steps.
+func joined(ids []ripcord.StepID, between string) string {
+	texts := make([]string, 0, len(ids))
+	for _, id := range ids {
+		texts = append(texts, string(id))
+	}
+	return strings.Join(texts, between)
 }
