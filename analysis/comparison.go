@@ -62,16 +62,17 @@ func (c Comparison) Add(i Interval) (Comparison, error) {
 	if !(i.Seconds > 0 && i.Seconds <= maxCount) {
 		return c, fmt.Errorf("%w: an interval of %v seconds", ErrInput, i.Seconds)
 	}
+	before := c.total
 	next := c
-	next.total = c.total.Plus(i.Counts)
+	next.total = before.Plus(i.Counts)
 	var err error
 	switch {
 	case c.choice.Method == MethodCounts:
-		err = next.addCounts(c.total, i.Counts)
+		next, err = next.addCounts(before, i.Counts)
 	case i.Counts.Alone():
-		err = next.addAlone(c.total, i)
+		next, err = next.addAlone(before, i)
 	default:
-		err = next.addPaired(i)
+		next, err = next.addPaired(i)
 	}
 	if err != nil {
 		return c, err
@@ -79,48 +80,49 @@ func (c Comparison) Add(i Interval) (Comparison, error) {
 	return next, nil
 }
 
-func (c *Comparison) addCounts(before, now Counts) (err error) {
+func (c Comparison) addCounts(before, now Counts) (Comparison, error) {
+	var err error
 	if c.floor, err = c.floor.Add(now.New); err != nil {
-		return err
+		return c, err
 	}
 	if !now.Alone() {
 		c.counts, err = c.counts.Add(now)
-		return err
-	}
-	if ceiling := c.limits.Ceiling(before.Old); ceiling < 1 {
+	} else if ceiling := c.limits.Ceiling(before.Old); ceiling < 1 {
 		c.counts, err = c.counts.AddAlone(now.New, ceiling)
 	}
-	return err
+	return c, err
 }
 
-func (c *Comparison) addPaired(i Interval) (err error) {
-	c.window = c.window.add(i)
-	if !full(c.window.Seconds, c.choice.Window) {
-		return nil
+func (c Comparison) addPaired(i Interval) (Comparison, error) {
+	w := c.window.add(i)
+	if !full(w.Seconds, c.choice.Window) {
+		c.window = w
+		return c, nil
 	}
-	w := c.window
 	c.window = window{}
+	var err error
 	if c.floor, err = c.floor.Add(w.Counts.New); err != nil {
-		return err
+		return c, err
 	}
 	c.bets, err = c.bets.AddShare(w.Counts, w.share())
-	return err
+	return c, err
 }
 
-func (c *Comparison) addAlone(before Counts, i Interval) (err error) {
-	c.alone = c.alone.add(i)
-	if !full(c.alone.Seconds, c.choice.Window) {
-		return nil
+func (c Comparison) addAlone(before Counts, i Interval) (Comparison, error) {
+	w := c.alone.add(i)
+	if !full(w.Seconds, c.choice.Window) {
+		c.alone = w
+		return c, nil
 	}
-	w := c.alone
 	c.alone = window{}
+	var err error
 	if c.floor, err = c.floor.Add(w.Counts.New); err != nil {
-		return err
+		return c, err
 	}
 	if ceiling := c.limits.Ceiling(before.Old); ceiling < 1 {
 		c.bets, err = c.bets.AddAlone(w.Counts.New, ceiling)
 	}
-	return err
+	return c, err
 }
 
 // Ceiling is the rate that a canary alone is held against: Worse times an upper
@@ -187,7 +189,7 @@ func (c *Comparison) UnmarshalJSON(data []byte) error {
 	if err := decodeState(data, &s); err != nil {
 		return err
 	}
-	if err := s.header.check("comparison"); err != nil {
+	if err := s.check("comparison"); err != nil {
 		return err
 	}
 	restored, err := NewComparison(s.Limits, s.Choice)

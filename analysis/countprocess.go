@@ -26,7 +26,7 @@ import (
 type CountProcess struct {
 	tolerance float64
 	divisor   float64
-	logs      [12]float64
+	logs      [ratioCount]float64
 }
 
 // NewCountProcess begins at e-value 1. The tolerance is R0, at least 1.
@@ -120,7 +120,7 @@ func (p *CountProcess) UnmarshalJSON(data []byte) error {
 	if err := decodeState(data, &s); err != nil {
 		return err
 	}
-	if err := s.header.check("counts"); err != nil {
+	if err := s.check("counts"); err != nil {
 		return err
 	}
 	restored := CountProcess{tolerance: s.Tolerance, divisor: s.Divisor}

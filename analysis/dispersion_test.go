@@ -136,9 +136,9 @@ func TestEValuesKeepTheirPromise(t *testing.T) {
 	t.Parallel()
 	r := chance(11)
 	const runs, looks = 400, 150
-	wrong := map[analysis.Method]int{}
+	wrong := make(map[analysis.Method]int)
 	for range runs {
-		comparisons := map[analysis.Method]analysis.Comparison{}
+		comparisons := make(map[analysis.Method]analysis.Comparison)
 		for _, choice := range []analysis.Choice{{Method: analysis.MethodCounts}, analysis.DefaultChoice()} {
 			c, err := analysis.NewComparison(analysis.Limits{Tolerance: 1.25, Worse: 2, Floor: .0005}, choice)
 			if err != nil {
@@ -146,7 +146,7 @@ func TestEValuesKeepTheirPromise(t *testing.T) {
 			}
 			comparisons[choice.Method] = c
 		}
-		rejected := map[analysis.Method]bool{}
+		rejected := make(map[analysis.Method]bool)
 		for range looks {
 			var c analysis.Counts
 			c.New.Requests, c.Old.Requests = 100, 300

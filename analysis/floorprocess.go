@@ -28,7 +28,7 @@ import (
 type FloorProcess struct {
 	method Method
 	floor  float64
-	logs   [12]float64
+	logs   [ratioCount]float64
 }
 
 // NewFloorProcess begins at e-value 1. The floor is a rate between 0 and 1.
@@ -74,13 +74,14 @@ func (p FloorProcess) Add(canary ArmCounts) (FloorProcess, error) {
 }
 
 // LogE is the logarithm of the e-value.
-func (p FloorProcess) LogE() float64 { return logMeanExp(p.used()) }
+func (p FloorProcess) LogE() float64 { return logMeanExp(usedLogs(&p)) }
 
-func (p *FloorProcess) used() []float64 {
+// usedLogs are those of the process's logarithms that its method has.
+func usedLogs(p *FloorProcess) []float64 {
 	if p.method == MethodCounts {
 		return p.logs[:]
 	}
-	return p.logs[:len(stakes())]
+	return p.logs[:stakeCount]
 }
 
 // bernoulliRatio is the logarithm of the likelihood of the arm at g times the
@@ -100,7 +101,7 @@ type floorState struct {
 
 // MarshalJSON writes the state; UnmarshalJSON reads exactly the same bits back.
 func (p FloorProcess) MarshalJSON() ([]byte, error) {
-	return json.Marshal(floorState{header{stateVersion, "floor"}, p.method, p.floor, p.used()})
+	return json.Marshal(floorState{header{stateVersion, "floor"}, p.method, p.floor, usedLogs(&p)})
 }
 
 // UnmarshalJSON restores a state that MarshalJSON wrote; the error has ErrState
@@ -110,14 +111,14 @@ func (p *FloorProcess) UnmarshalJSON(data []byte) error {
 	if err := decodeState(data, &s); err != nil {
 		return err
 	}
-	if err := s.header.check("floor"); err != nil {
+	if err := s.check("floor"); err != nil {
 		return err
 	}
 	restored := FloorProcess{method: s.Method, floor: s.Floor}
 	if err := restored.check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrState, err)
 	}
-	if err := fill(restored.used(), s.Logs); err != nil {
+	if err := fill(usedLogs(&restored), s.Logs); err != nil {
 		return err
 	}
 	*p = restored

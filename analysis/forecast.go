@@ -58,7 +58,7 @@ func Predict(s Scenario, l Limits, c Choice, alpha float64) (Forecast, error) {
 }
 
 func secondsOfCounts(s Scenario, l Limits, alpha float64) float64 {
-	needed := logLimit(alpha) + math.Log(float64(len(ratios())))
+	needed := logLimit(alpha) + math.Log(ratioCount)
 	bad := min(s.Baseline*s.Ratio, 1)
 	canary, baseline := s.Rate*s.Share*bad, s.Rate*(1-s.Share)*s.Baseline
 	w, r := s.Share, bad/s.Baseline
@@ -75,7 +75,7 @@ func secondsOfCounts(s Scenario, l Limits, alpha float64) float64 {
 }
 
 func secondsOfFractions(s Scenario, l Limits, c Choice, alpha float64) float64 {
-	needed := logLimit(alpha) + math.Log(float64(len(stakes())))
+	needed := logLimit(alpha) + math.Log(stakeCount)
 	bad := min(s.Baseline*s.Ratio, 1)
 	requests := s.Rate * s.Share * c.Window
 	canary, baseline := requests*bad, s.Rate*(1-s.Share)*c.Window*s.Baseline

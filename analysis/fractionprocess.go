@@ -20,7 +20,7 @@ import (
 // the clusters.
 type FractionProcess struct {
 	tolerance float64
-	logs      [8]float64
+	logs      [stakeCount]float64
 }
 
 // NewFractionProcess begins at e-value 1. The tolerance is R0, at least 1.
@@ -95,7 +95,7 @@ func (p *FractionProcess) UnmarshalJSON(data []byte) error {
 	if err := decodeState(data, &s); err != nil {
 		return err
 	}
-	if err := s.header.check("fractions"); err != nil {
+	if err := s.check("fractions"); err != nil {
 		return err
 	}
 	restored := FractionProcess{tolerance: s.Tolerance}

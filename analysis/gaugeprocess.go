@@ -135,7 +135,7 @@ func (p *GaugeProcess) UnmarshalJSON(data []byte) error {
 	if err := decodeState(data, &s); err != nil {
 		return err
 	}
-	if err := s.header.check("gauge"); err != nil {
+	if err := s.check("gauge"); err != nil {
 		return err
 	}
 	restored := GaugeProcess{best: s.Best, level: s.Level, n: s.N, mean: s.Mean, m2: s.M2, last: s.Last, cross: s.Cross}

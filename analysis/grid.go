@@ -14,23 +14,30 @@ const stateVersion = 1
 // restored.
 var ErrState = errors.New("not a saved state of the analysis")
 
+// The sizes of the grids.
+const (
+	ratioCount       = 12
+	stakeCount       = 8
+	improvementCount = 8
+)
+
 // ratios are the alternatives of CountProcess and FloorProcess: how many times
 // worse than tolerated the canary may be. A mixture over them is within ln 12 of
 // knowing the true ratio beforehand.
-func ratios() [12]float64 {
-	return [12]float64{1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64}
+func ratios() [ratioCount]float64 {
+	return [ratioCount]float64{1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64}
 }
 
 // stakes are the bets of FractionProcess, as shares of the largest bet that
 // cannot ruin it.
-func stakes() [8]float64 {
-	return [8]float64{.02, .05, .1, .2, .4, .6, .8, .95}
+func stakes() [stakeCount]float64 {
+	return [stakeCount]float64{.02, .05, .1, .2, .4, .6, .8, .95}
 }
 
 // improvements are the alternatives of PromoteProcess: how much better than the
 // limit the canary may be.
-func improvements() [8]float64 {
-	return [8]float64{.02, .05, .1, .2, .3, .5, .7, .85}
+func improvements() [improvementCount]float64 {
+	return [improvementCount]float64{.02, .05, .1, .2, .3, .5, .7, .85}
 }
 
 // finite refuses logarithms that no sum of valid intervals gives.
@@ -43,8 +50,8 @@ func finite(logs []float64) error {
 	return nil
 }
 
-// kinds names the processes in their saved state, so that one is not restored
-// as another.
+// header names the process in its saved state, so that one is not restored as
+// another.
 type header struct {
 	Version int    `json:"v"`
 	Kind    string `json:"kind"`

@@ -241,7 +241,7 @@ func Restore(spec Spec, state []byte) (*Judge, error) {
 	if err := decodeState(state, &s); err != nil {
 		return nil, err
 	}
-	if err := s.header.check("judge"); err != nil {
+	if err := s.check("judge"); err != nil {
 		return nil, err
 	}
 	if len(s.Tracks) != len(j.tracks) || len(s.Names) != len(j.tracks) {

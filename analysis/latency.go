@@ -35,7 +35,8 @@ func NewLatencyProcess(limits Limits, choice Choice) (LatencyProcess, error) {
 func (p LatencyProcess) Add(seconds float64, canary, baseline Delta, alone bool) (LatencyProcess, error) {
 	next := LatencyProcess{limits: p.limits, choice: p.choice, upper: p.upper, each: slices.Clone(p.each)}
 	if next.each == nil {
-		if err := next.begin(canary, baseline, alone); err != nil {
+		var err error
+		if next, err = next.begin(canary, baseline, alone); err != nil {
 			return p, err
 		}
 	}
@@ -57,7 +58,7 @@ func (p LatencyProcess) Add(seconds float64, canary, baseline Delta, alone bool)
 	return next, nil
 }
 
-func (p *LatencyProcess) begin(canary, baseline Delta, alone bool) error {
+func (p LatencyProcess) begin(canary, baseline Delta, alone bool) (LatencyProcess, error) {
 	var both []float64
 	for _, upper := range canary.Upper {
 		if alone || slices.Contains(baseline.Upper, upper) {
@@ -65,17 +66,17 @@ func (p *LatencyProcess) begin(canary, baseline Delta, alone bool) error {
 		}
 	}
 	if len(both) == 0 {
-		return fmt.Errorf("%w: the versions have no latency boundary in common", ErrInput)
+		return p, fmt.Errorf("%w: the versions have no latency boundary in common", ErrInput)
 	}
 	p.upper = evenly(both, maxCompared)
 	for range p.upper {
 		c, err := NewComparison(p.limits, p.choice)
 		if err != nil {
-			return err
+			return p, err
 		}
 		p.each = append(p.each, c)
 	}
-	return nil
+	return p, nil
 }
 
 // evenly takes at most n of the values, the first and the last among them.
@@ -145,7 +146,7 @@ func (p *LatencyProcess) UnmarshalJSON(data []byte) error {
 	if err := decodeState(data, &s); err != nil {
 		return err
 	}
-	if err := s.header.check("latency"); err != nil {
+	if err := s.check("latency"); err != nil {
 		return err
 	}
 	restored, err := NewLatencyProcess(s.Limits, s.Choice)

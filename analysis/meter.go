@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -56,9 +57,7 @@ func (m Meter) Advance(counters []ripcord.Counter) (Meter, Delta, Outcome, strin
 		return m, Delta{}, OutcomeNoData, "there is no series"
 	}
 	next := Meter{Series: make(map[string]mark, len(counters)+len(m.Series))}
-	for name, old := range m.Series {
-		next.Series[name] = old
-	}
+	maps.Copy(next.Series, m.Series)
 	var sum Delta
 	seen := map[string]bool{}
 	for i, c := range counters {
@@ -141,7 +140,7 @@ func since(from mark, c ripcord.Counter) (Delta, mark) {
 
 // plus adds a series; of the boundaries those stay that both have.
 func (d Delta) plus(e Delta) Delta {
-	sum := Delta{ArmCounts: d.ArmCounts.Plus(e.ArmCounts)}
+	sum := Delta{ArmCounts: d.Plus(e.ArmCounts)}
 	for i, upper := range d.Upper {
 		if j, found := slices.BinarySearch(e.Upper, upper); found {
 			sum.Upper = append(sum.Upper, upper)

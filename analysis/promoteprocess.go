@@ -22,7 +22,7 @@ import (
 // watching after the promotion.
 type PromoteProcess struct {
 	worse, floor float64
-	ratio, under [8]float64
+	ratio, under [improvementCount]float64
 }
 
 // NewPromoteProcess begins at e-value 1. worse is R1, above 1; floor a rate.
@@ -84,7 +84,7 @@ func (p *PromoteProcess) UnmarshalJSON(data []byte) error {
 	if err := decodeState(data, &s); err != nil {
 		return err
 	}
-	if err := s.header.check("promote"); err != nil {
+	if err := s.check("promote"); err != nil {
 		return err
 	}
 	restored := PromoteProcess{worse: s.Worse, floor: s.Floor}

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -54,7 +55,7 @@ func (r Rule) check() error {
 	}
 	switch {
 	case r.Max == nil && r.Min == nil:
-		return fmt.Errorf("a rule needs max or min")
+		return errors.New("a rule needs max or min")
 	case r.Max != nil && r.Min != nil && *r.Min > *r.Max:
 		return fmt.Errorf("min %v is above max %v", *r.Min, *r.Max)
 	case r.Against != AgainstNothing && r.Against != AgainstRatio && r.Against != AgainstDifference:

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -192,7 +193,7 @@ func (m Metric) check(alpha float64) error {
 	case m.Action != ActionFail && m.Action != ActionWarn:
 		return fmt.Errorf("action %q is not known: fail or warn", m.Action)
 	case m.Kind != KindThreshold && len(m.Rules) > 0:
-		return fmt.Errorf("rules belong to kind threshold")
+		return errors.New("rules belong to kind threshold")
 	}
 	for _, p := range []Policy{m.NoData, m.Error} {
 		if err := p.check(); err != nil {

@@ -217,6 +217,7 @@ func FuzzRestore(f *testing.F) {
 
 // fuzzProcess: what can be read can be written, and is then read as the same.
 func fuzzProcess[P any](f *testing.F, begin P) {
+	f.Helper()
 	seed, err := json.Marshal(begin)
 	if err != nil {
 		f.Fatal(err)

@@ -34,7 +34,7 @@ func (c cell) shareAt(i int) float64 {
 	return c.stages[min(i*len(c.stages)/hourTicks, len(c.stages)-1)]
 }
 
-func (c cell) baseAt(i int, burstAt int) float64 {
+func (c cell) baseAt(i, burstAt int) float64 {
 	base := c.base
 	if c.burst > 0 && i >= burstAt && i < burstAt+int(300/tick) {
 		base *= c.burst

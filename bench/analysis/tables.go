@@ -14,12 +14,12 @@ func part(sorted []float64, share float64) float64 {
 }
 
 func header(cells []cell) string {
-	text, line := "| rule |", "|---|"
+	text := strings.Builder{}
+	text.WriteString("| rule |")
 	for _, c := range cells {
-		text += " " + c.name + " |"
-		line += "---|"
+		text.WriteString(" " + c.name + " |")
 	}
-	return text + "\n" + line + "\n"
+	return text.String() + "\n|---|" + strings.Repeat("---|", len(cells)) + "\n"
 }
 
 func wrongTable(cells []cell, all []named, results [][]tally, releases int) string {
