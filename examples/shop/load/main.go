@@ -16,23 +16,15 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-)
 
-// settings are the flags.
-type settings struct {
-	target      *url.URL
-	rate        float64
-	connections int
-	posts       float64
-	timeout     time.Duration
-	length      time.Duration
-}
+	"github.com/ripcord-dev/ripcord/bench/traffic"
+)
 
 func main() {
 	set, err := parse(os.Args[1:])
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		report := run(ctx, set)
+		report := traffic.Run(ctx, set)
 		stop()
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")
@@ -44,24 +36,24 @@ func main() {
 	}
 }
 
-func parse(args []string) (set settings, err error) {
+func parse(args []string) (set traffic.Settings, err error) {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	target := flags.String("url", "http://127.0.0.1:8080", "where the shop is")
-	flags.Float64Var(&set.rate, "rate", 200, "requests a second")
-	flags.IntVar(&set.connections, "connections", 32, "kept connections")
-	flags.Float64Var(&set.posts, "posts", 0.1, "share of requests that order something")
-	flags.DurationVar(&set.timeout, "timeout", 10*time.Second, "longest wait for an answer, from the sending")
-	flags.DurationVar(&set.length, "for", 0, "how long; 0 is until a signal")
+	flags.Float64Var(&set.Rate, "rate", 200, "requests a second")
+	flags.IntVar(&set.Connections, "connections", 32, "kept connections")
+	flags.Float64Var(&set.Posts, "posts", 0.1, "share of requests that order something")
+	flags.DurationVar(&set.Timeout, "timeout", 10*time.Second, "longest wait for an answer, from the sending")
+	flags.DurationVar(&set.Length, "for", 0, "how long; 0 is until a signal")
 	if err := flags.Parse(args); err != nil {
 		return set, err
 	}
-	set.target, err = url.Parse(*target)
+	set.Target, err = url.Parse(*target)
 	switch {
 	case err != nil:
 		return set, err
-	case set.target.Scheme != "http" || set.target.Port() == "":
+	case set.Target.Scheme != "http" || set.Target.Port() == "":
 		return set, fmt.Errorf("--url %s: write it as http://HOST:PORT", *target)
-	case set.rate <= 0 || set.rate > 100_000 || set.connections < 1 || set.connections > 10_000 || set.posts < 0 || set.posts > 1:
+	case set.Rate <= 0 || set.Rate > 100_000 || set.Connections < 1 || set.Connections > 10_000 || set.Posts < 0 || set.Posts > 1:
 		return set, errors.New("--rate, --connections or --posts is out of range")
 	}
 	return set, nil

@@ -1,23 +1,24 @@
-package main
+package traffic
 
 import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-func load(t *testing.T, h http.Handler, length time.Duration) report {
+func load(t *testing.T, h http.Handler, length time.Duration) Report {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	set, err := parse([]string{"--url", s.URL, "--rate", "200", "--connections", "4", "--posts", "0.5", "--for", length.String()})
+	target, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return run(t.Context(), set)
+	return Run(t.Context(), Settings{Target: target, Rate: 200, Connections: 4, Posts: 0.5, Timeout: 10 * time.Second, Length: length})
 }
 
 func TestCountsEveryRequestOnce(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package traffic
 
 import (
 	"fmt"
@@ -6,38 +6,47 @@ import (
 	"time"
 )
 
-// span is from when to when a version was seen, in seconds from the start.
-type span struct {
+// Span is from when to when a version was seen, in seconds from the start.
+type Span struct {
 	From float64 `json:"from_s"`
 	To   float64 `json:"to_s"`
+}
+
+// Sample is one good answer.
+type Sample struct {
+	Due  time.Time
+	Took time.Duration
+	// Slow says that the answer was asked to take its time.
+	Slow bool
 }
 
 // counts are those of one worker.
 type counts struct {
 	sent, posts int
 	took        []time.Duration
+	samples     []Sample
 	failed      map[string]int
 	failedPosts int
 	versions    map[string]int
-	spans       map[string]span
+	spans       map[string]Span
 	// examples are the first failure of each kind.
 	examples map[string]string
 }
 
 func newCounts() *counts {
-	return &counts{failed: map[string]int{}, versions: map[string]int{}, spans: map[string]span{}, examples: map[string]string{}}
+	return &counts{failed: map[string]int{}, versions: map[string]int{}, spans: map[string]Span{}, examples: map[string]string{}}
 }
 
 // ok counts an answer that came at some time after the start.
 func (c *counts) ok(version string, took, at time.Duration) {
 	c.took = append(c.took, took)
 	c.versions[version]++
-	c.saw(version, span{From: at.Seconds(), To: at.Seconds()})
+	c.saw(version, Span{From: at.Seconds(), To: at.Seconds()})
 }
 
-func (c *counts) saw(version string, s span) {
+func (c *counts) saw(version string, s Span) {
 	if seen, ok := c.spans[version]; ok {
-		s = span{From: min(s.From, seen.From), To: max(s.To, seen.To)}
+		s = Span{From: min(s.From, seen.From), To: max(s.To, seen.To)}
 	}
 	c.spans[version] = s
 }
@@ -59,6 +68,7 @@ func (c *counts) add(o *counts) {
 	c.posts += o.posts
 	c.failedPosts += o.failedPosts
 	c.took = append(c.took, o.took...)
+	c.samples = append(c.samples, o.samples...)
 	for kind, n := range o.failed {
 		c.failed[kind] += n
 	}
@@ -75,8 +85,8 @@ func (c *counts) add(o *counts) {
 	}
 }
 
-// report is what is printed.
-type report struct {
+// Report is what became of the requests.
+type Report struct {
 	Seconds  float64 `json:"seconds"`
 	Sent     int     `json:"sent"`
 	OK       int     `json:"ok"`
@@ -92,17 +102,22 @@ type report struct {
 	// Versions are good answers by the version that gave them; "" said none.
 	Versions map[string]int `json:"versions"`
 	// Seen is when a version gave its first and its last good answer.
-	Seen map[string]span `json:"seen"`
+	Seen map[string]Span `json:"seen"`
+	// WebSockets are those that were opened, and those that still answered at the end.
+	WebSockets      int `json:"websockets,omitempty"`
+	WebSocketsAlive int `json:"websockets_alive,omitempty"`
+	// Samples are the good answers in no order, where Settings.Keep asks for them.
+	Samples []Sample `json:"-"`
 	// Examples are one failure of each kind.
 	Examples map[string]string `json:"examples,omitempty"`
 }
 
-func (c *counts) report(took time.Duration) report {
+func (c *counts) report(took time.Duration) Report {
 	slices.Sort(c.took)
-	r := report{
+	r := Report{
 		Seconds: took.Seconds(), Sent: c.sent, OK: len(c.took), Posts: c.posts, BadPosts: c.failedPosts,
 		Kinds: map[string]int{}, Versions: c.versions, Seen: c.spans, Examples: c.examples,
-		P50: c.quantile(0.5), P99: c.quantile(0.99), Max: c.quantile(1),
+		Samples: c.samples, P50: c.quantile(0.5), P99: c.quantile(0.99), Max: c.quantile(1),
 	}
 	for kind, n := range c.failed {
 		if n > 0 {

@@ -1,4 +1,4 @@
-package main
+package traffic
 
 import (
 	"bufio"
@@ -26,7 +26,7 @@ const (
 // worker is one kept connection. It speaks HTTP itself, because net/http would
 // send a request again when a connection closes.
 type worker struct {
-	set    settings
+	set    Settings
 	began  time.Time
 	conn   net.Conn
 	reader *bufio.Reader
@@ -45,7 +45,14 @@ func (w *worker) work(queue <-chan due) {
 			w.drop()
 			continue
 		}
-		w.counts.ok(version, time.Since(d.at), time.Since(w.began))
+		took := time.Since(d.at)
+		w.counts.ok(version, took, time.Since(w.began))
+		if w.set.Keep {
+			w.counts.samples = append(w.counts.samples, Sample{Due: d.at, Took: took, Slow: d.slow})
+		}
+		if d.fresh {
+			w.drop()
+		}
 	}
 	w.drop()
 }
@@ -56,13 +63,13 @@ func (w *worker) request(d due) (version, kind, detail string) {
 		w.drop() // as a browser does before it sends
 	}
 	if w.conn == nil {
-		conn, err := net.DialTimeout("tcp", w.set.target.Host, w.set.timeout)
+		conn, err := net.DialTimeout("tcp", w.set.Target.Host, w.set.Timeout)
 		if err != nil {
 			return "", kindDial, err.Error()
 		}
 		w.conn, w.reader = conn, bufio.NewReader(conn)
 	}
-	if err := w.conn.SetDeadline(time.Now().Add(w.set.timeout)); err != nil {
+	if err := w.conn.SetDeadline(time.Now().Add(w.set.Timeout)); err != nil {
 		return "", kindLost, err.Error()
 	}
 	if _, err := io.WriteString(w.conn, w.text(d)); err != nil {
@@ -85,12 +92,15 @@ func (w *worker) request(d due) (version, kind, detail string) {
 	return response.Header.Get("X-Shop-Version"), "", ""
 }
 
-// text is a request: mostly a page, sometimes an order.
+// text is a request: mostly a page, sometimes an order or something slow.
 func (w *worker) text(d due) string {
-	host := w.set.target.Host
+	host := w.set.Target.Host
 	if d.post {
 		body := fmt.Sprintf("product=%d&quantity=%d", 1+rand.IntN(6), 1+rand.IntN(3))
 		return fmt.Sprintf("POST /order HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", host, len(body), body)
+	}
+	if d.slow {
+		return fmt.Sprintf("GET /slow HTTP/1.1\r\nHost: %s\r\n\r\n", host)
 	}
 	path := "/"
 	switch rand.IntN(4) {
