@@ -138,8 +138,8 @@ func (s *soak) settle(newest ripcord.RunID) {
 	s.Helper()
 	kills, last := s.dice.IntN(3), ""
 	s.untilOr("all runs ended", func() bool {
+		living := slices.ContainsFunc(s.running, (*process).lives) // before show: it may yet make a run
 		v := s.show()
-		living := slices.ContainsFunc(s.running, (*process).lives)
 		if v.EndedAt != nil {
 			return !living
 		}
