@@ -61,6 +61,14 @@
 //     system that knows it, and one version's part of it.
 //   - analysis: judging from metrics, while users are on both versions, whether
 //     the new one is worse.
+//   - verdict: what an analysis says: roll back, promote, continue or hold.
+//   - e-value: evidence against the new version that holds at every look; at its
+//     limit the version goes back.
+//   - tolerance, floor: how many times worse than the old version, and what rate in
+//     any case, is not held against the new one.
+//   - window: a stretch of time whose failures count as one piece of evidence.
+//   - dispersion: how much failures cluster; 1 is pure chance.
+//   - silence: a metric without data, or whose system does not answer.
 //   - machine: a computer that steps have effects on, this one or one over SSH.
 //   - batch: the machines that a rolling release changes at a time.
 //   - drain: to let requests in flight end before their instance stops.

@@ -126,6 +126,7 @@ func TestLayersLookDown(t *testing.T) {
 		may    []string
 	}{
 		{"engine", []string{".", "engine"}},
+		{"analysis/canary", []string{".", "analysis"}},
 		{"analysis", []string{"."}},
 		{"planfile", []string{".", "planfile"}},
 		{"bundle", []string{"."}},
