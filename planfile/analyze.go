@@ -16,7 +16,9 @@ type analysisSettings struct {
 	Old      ripcord.Side     `json:"old"`
 	Interval ripcord.Duration `json:"interval"`
 	// Shift is the step after which all traffic goes to the new side.
-	Shift   string            `json:"shift"`
+	Shift string `json:"shift"`
+	// Shares are the stages' parts of the traffic in percent.
+	Shares  []float64         `json:"shares"`
 	Alpha   float64           `json:"alpha,omitempty"`
 	Beta    float64           `json:"beta,omitempty"`
 	Metrics []*metricSettings `json:"metrics"`

@@ -14,6 +14,8 @@ type bakeSettings struct {
 	For ripcord.Duration `json:"for"`
 	// Analysis is the step that judges; empty judges nothing.
 	Analysis string `json:"analysis,omitempty"`
+	// Old is the older version's colour; empty in a first release.
+	Old string `json:"old"`
 }
 
 // bakePatience is how much longer than its time a stage may wait for something to
@@ -60,7 +62,7 @@ func (d *decoder) canary(last *step, set *shiftSettings) []*step {
 			judge.needs = []reference{{shift.name, last.at}}
 			steps = append(steps, judge)
 		}
-		steps = append(steps, d.bake(&shift, judge, stage))
+		steps = append(steps, d.bake(&shift, judge, stage, set.old))
 		if stage.gate != "" {
 			steps = append(steps, d.gate(&shift, steps[len(steps)-1], stage))
 		}
@@ -84,8 +86,8 @@ func (d *decoder) beside(of *step, settings *analysisSettings) *step {
 }
 
 // bake is the time of a stage.
-func (d *decoder) bake(shift, judge *step, stage stage) *step {
-	settings := &bakeSettings{For: stage.bake}
+func (d *decoder) bake(shift, judge *step, stage stage, old string) *step {
+	settings := &bakeSettings{For: stage.bake, Old: old}
 	patience := seconds(60)
 	if judge != nil {
 		settings.Analysis, patience = judge.name, seconds(bakePatience)

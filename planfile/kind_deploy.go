@@ -27,6 +27,9 @@ func (d *decoder) readDeploy(s *step, n *node) {
 	}
 	s.service = name
 	s.settings = of.settings
+	if of.runtime != "" {
+		s.adapter = of.runtime
+	}
 	s.uses = append(s.uses, of.uses...)
 	if health := of.settings.Health; health != nil && !s.timed {
 		s.timeout = max(s.timeout, ripcord.Duration(of.settings.Instances)*health.StartTimeout+seconds(60))

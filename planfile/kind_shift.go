@@ -30,6 +30,8 @@ type shiftSettings struct {
 	// stages make the step a canary, and analysis judges it; nil judges nothing.
 	stages   []stage
 	analysis *analysisSettings
+	// old is the colour of the version before.
+	old string
 }
 
 // MarshalJSON puts the settings of the balancer beside the others.
@@ -115,7 +117,7 @@ func (d *decoder) readCanary(s *step, set *shiftSettings, deploy *step, b *balan
 	if set.Weight != nil {
 		d.add(n.field("weight").at, 1, "remove it: the stages say how much", "a canary has stages, not a weight")
 	}
-	set.stages = defaultStages(s.at)
+	set.stages, set.old = defaultStages(s.at), deploy.output("old_colour")
 	if file.stages != nil {
 		set.stages = d.readStages(file.stages, file.bake)
 	}
@@ -134,7 +136,15 @@ func (d *decoder) readCanary(s *step, set *shiftSettings, deploy *step, b *balan
 		Old:      ripcord.Side{Colour: deploy.output("old_colour"), Addresses: deploy.output("old_addresses"), Version: deploy.output("old_version")},
 		Interval: file.interval, Shift: s.name, Metrics: metrics,
 	}
+	for _, stage := range set.stages {
+		set.analysis.Shares = append(set.analysis.Shares, stage.share)
+	}
 }
+
+// leastLatency is the shortest duration in seconds that a canary's latency is
+// judged from: nobody notices less, and a version without customers is always a
+// little slower, because its caches and connections are cold.
+const leastLatency = .01
 
 // balancerMetric completes a metric that the balancer counts.
 func (d *decoder) balancerMetric(m *metricSettings, b *balancer) {
@@ -149,6 +159,9 @@ func (d *decoder) balancerMetric(m *metricSettings, b *balancer) {
 	case "proxy":
 		if d.options.ProxyDirectory != nil {
 			m.Settings["directory"] = d.options.ProxyDirectory(d.application, d.environment, b.name)
+		}
+		if m.Kind == "latency" {
+			m.Settings["from"] = seconds(leastLatency)
 		}
 	case "haproxy":
 		m.Settings["socket"], m.Settings["backend"] = b.of["socket"], b.of["backend"]

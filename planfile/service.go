@@ -15,6 +15,7 @@ type service struct {
 	at        position
 	settings  deploySettings
 	balancer  string
+	runtime   string
 	dependsOn []reference
 	// uses are the outputs of steps that its command and environment name.
 	uses []use
@@ -38,6 +39,8 @@ type deploySettings struct {
 	Grace       ripcord.Duration  `json:"grace"`
 	Artifact    []string          `json:"artifact,omitempty"`
 	Ports       string            `json:"ports,omitempty"`
+	Restart     string            `json:"restart,omitempty"`
+	Limits      *serviceLimits    `json:"limits,omitempty"`
 }
 
 // serviceHealth is when an instance counts as ready.
@@ -48,11 +51,6 @@ type serviceHealth struct {
 	Timeout      ripcord.Duration `json:"timeout"`
 	StartTimeout ripcord.Duration `json:"start_timeout"`
 	Successes    int              `json:"successes"`
-}
-
-// laterRuntimes are known and not available yet.
-func laterRuntimes() []string {
-	return []string{"docker", "podman", "systemd", "kubernetes", "nomad", "compose", "ssh"}
 }
 
 // readServices reads `services`.
@@ -72,7 +70,7 @@ func (d *decoder) readServices(n *node) {
 func (d *decoder) readService(s *service, n *node) {
 	var command *node
 	ok := d.object(n, "service", "a service", fields{
-		"runtime": func(n *node) { d.runtime(n) },
+		"runtime": func(n *node) { s.runtime = d.runtime(n) },
 		"command": func(n *node) {
 			command = n
 			d.instance = true
@@ -99,9 +97,12 @@ func (d *decoder) readService(s *service, n *node) {
 				s.settings.Artifact = append(s.settings.Artifact, d.inside(item, "artifact"))
 			}
 		},
-		"grace": func(n *node) { s.settings.Grace = d.duration(n, "grace") },
-		"ports": func(n *node) { s.settings.Ports = d.ports(n) },
+		"grace":   func(n *node) { s.settings.Grace = d.duration(n, "grace") },
+		"ports":   func(n *node) { s.settings.Ports = d.ports(n) },
+		"restart": func(n *node) { s.settings.Restart = d.word(n, "restart", "always", "on-failure", "no") },
+		"limits":  func(n *node) { s.settings.Limits = d.limits(n) },
 	})
+	d.checkRuntime(s, n)
 	if ok && command == nil {
 		d.missing(n, "command", "add `command: [./bin/"+s.name+", --listen, \"${instance.address}\"]`", "the service %s has no command", s.name)
 	}
@@ -144,15 +145,6 @@ func (s *service) reachable() bool {
 		}
 	}
 	return false
-}
-
-// runtime reads what runs a service.
-func (d *decoder) runtime(n *node) {
-	if slices.Contains(laterRuntimes(), n.text) {
-		d.add(n.at, n.width(), "use runtime: process", "the runtime %s is not available in this version", n.text)
-		return
-	}
-	d.word(n, "runtime", "process")
 }
 
 // balancerName reads the name of a balancer.

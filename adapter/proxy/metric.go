@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -23,6 +24,8 @@ func (*Source) Kind() string { return Kind }
 type metricSettings struct {
 	// Directory is the proxy's folder.
 	Directory string `json:"directory"`
+	// From leaves shorter durations than this out of the latency.
+	From ripcord.Duration `json:"from,omitempty"`
 }
 
 // Open reads the spec's settings.
@@ -36,13 +39,14 @@ func (*Source) Open(_ context.Context, spec ripcord.MetricSpec, sides ripcord.Si
 	if set.Directory == "" {
 		return nil, ripcord.Errorf(ripcord.CodePlan, "metric %s: no proxy to ask", spec.Name).WithFix("put a balancer of kind proxy before the service")
 	}
-	return &metric{client: dataplane.NewClient(set.Directory), sides: sides, now: scope.Now}, nil
+	return &metric{client: dataplane.NewClient(set.Directory), sides: sides, from: set.From, now: scope.Now}, nil
 }
 
 // metric is what the proxy has counted.
 type metric struct {
 	client *dataplane.Client
 	sides  ripcord.Sides
+	from   ripcord.Duration
 	now    func() time.Time
 }
 
@@ -57,5 +61,15 @@ func (m *metric) Read(ctx context.Context) (ripcord.Reading, error) {
 	if unresolved(m.sides.Old.Colour) { // before the run: what has the traffic now is to be the old one
 		r.Old = stats.Arm(ripcord.Side{Colour: stats.Route})
 	}
+	m.cut(r.New)
+	m.cut(r.Old)
 	return r, nil
+}
+
+// cut leaves short durations out.
+func (m *metric) cut(a ripcord.Arm) {
+	for i := range a.Counters {
+		c := &a.Counters[i]
+		c.Buckets = slices.DeleteFunc(c.Buckets, func(b ripcord.Bucket) bool { return b.UpTo < m.from.Std().Seconds() })
+	}
 }

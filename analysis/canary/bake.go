@@ -26,6 +26,9 @@ type BakeSettings struct {
 	For ripcord.Duration `json:"for"`
 	// Analysis is the step that judges; empty only lets time pass.
 	Analysis ripcord.StepID `json:"analysis,omitempty"`
+	// Old is the older version's colour. Where it is given and empty there is no
+	// older version, all users have the new one already, and no stage lasts.
+	Old *string `json:"old,omitempty"`
 }
 
 // longestBake bounds a stage.
@@ -82,6 +85,10 @@ const bakePiece = 5 * time.Second
 // Apply lets the time pass, also what a dead executor left of it, and waits for
 // the analysis to have something to say. The step's time-out ends that.
 func (b *Bake) Apply(ctx context.Context, a ripcord.Attempt) error {
+	if b.set.Old != nil && *b.set.Old == "" {
+		_, _ = fmt.Fprintln(a.Output, "there is no older version, so this stage does not last")
+		return ctx.Err()
+	}
 	var p baked
 	if n := len(a.Progress); n > 0 {
 		if err := json.Unmarshal(a.Progress[n-1], &p); err != nil {

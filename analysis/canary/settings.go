@@ -18,10 +18,12 @@ type Settings struct {
 	// Interval is the pause between two readings.
 	Interval ripcord.Duration `json:"interval"`
 	// Shift is the step after which all traffic goes to the new version.
-	Shift   ripcord.StepID `json:"shift"`
-	Alpha   float64        `json:"alpha,omitempty"`
-	Beta    float64        `json:"beta,omitempty"`
-	Metrics []Metric       `json:"metrics"`
+	Shift ripcord.StepID `json:"shift"`
+	// Shares are the stages' parts of the traffic in percent, for a forecast.
+	Shares  []float64 `json:"shares,omitempty"`
+	Alpha   float64   `json:"alpha,omitempty"`
+	Beta    float64   `json:"beta,omitempty"`
+	Metrics []Metric  `json:"metrics"`
 }
 
 // Metric is what is judged, and where it is read.

@@ -3,6 +3,8 @@ package canary
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,7 +55,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	defer s.latest.forget(s.place())
-	r := &recorder{write: a.Record}
+	r, out := &recorder{write: a.Record}, &teller{out: a.Output}
 	at := s.clock(j.Decide().At)
 	var ended time.Time
 	for {
@@ -66,6 +68,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 				return err
 			}
 			s.latest.tell(s.place(), d)
+			out.tell(d)
 		}
 		if d.Verdict == analysis.VerdictRollBack {
 			return s.worse(d)
@@ -107,11 +110,25 @@ func (s *Step) look(ctx context.Context, j *analysis.Judge, a ripcord.Attempt, a
 	for i := range s.set.Metrics {
 		o.Samples[s.set.Metrics[i].Name] = readings[i]
 	}
-	d, err := j.Observe(o)
-	if err == nil {
-		_, _ = fmt.Fprintln(a.Output, line(d))
+	return j.Observe(o)
+}
+
+// teller writes decisions to the step's log: the first ones, new ones, and one a
+// while.
+type teller struct {
+	out  io.Writer
+	last analysis.Decision
+}
+
+const tellEvery = 30 * time.Second
+
+func (t *teller) tell(d analysis.Decision) {
+	same := d.Verdict == t.last.Verdict && slices.Equal(d.Silent, t.last.Silent) && slices.Equal(d.Warnings, t.last.Warnings)
+	if same && d.At.Sub(t.last.At) < tellEvery {
+		return
 	}
-	return d, err
+	t.last = d
+	_, _ = fmt.Fprintln(t.out, line(d))
 }
 
 // alone reports whether all traffic goes to the new version.

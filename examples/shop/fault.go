@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,13 +18,37 @@ type misbehaviour struct {
 	// request of a customer; 0 is never.
 	crashRequests int64
 	crashAfter    time.Duration
+	// errors is the share of requests that fail, stalls that of those that take
+	// a second longer; slow is how much longer all take.
+	errors, stalls float64
+	slow           time.Duration
+	// leak is how many bytes each request takes and never gives back.
+	leak   int
+	leaked leaked
 
 	now      func() time.Time
 	requests atomic.Int64
 	first    atomic.Int64 // unix nanoseconds
 }
 
-// parseFault reads no-start, unhealthy, crash, crash:DURATION or crash:REQUESTS.
+// leaked is what was never given back.
+type leaked struct {
+	mu   sync.Mutex
+	kept [][]byte
+}
+
+func (l *leaked) add(bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	piece := make([]byte, bytes)
+	for i := 0; i < len(piece); i += 4096 {
+		piece[i] = 1 // touched memory is taken memory
+	}
+	l.kept = append(l.kept, piece)
+}
+
+// parseFault reads no-start, unhealthy, crash, crash:DURATION, crash:REQUESTS,
+// errors:SHARE, stall:SHARE, slow:DURATION or leak:BYTES; shares as in 0.5%.
 func parseFault(text string, now func() time.Time) (*misbehaviour, error) {
 	m := &misbehaviour{now: now}
 	kind, after, _ := strings.Cut(text, ":")
@@ -45,10 +71,58 @@ func parseFault(text string, now func() time.Time) (*misbehaviour, error) {
 			return nil, fmt.Errorf("fault %q: %w", text, err)
 		}
 		m.crashAfter = d
+	case "errors", "stall":
+		share, err := parseShare(after)
+		if err != nil {
+			return nil, fmt.Errorf("fault %q: %w", text, err)
+		}
+		if kind == "errors" {
+			m.errors = share
+		} else {
+			m.stalls = share
+		}
+	case "slow":
+		d, err := time.ParseDuration(after)
+		if err != nil {
+			return nil, fmt.Errorf("fault %q: %w", text, err)
+		}
+		m.slow = d
+	case "leak":
+		n, err := strconv.Atoi(after)
+		if err != nil || n <= 0 {
+			return nil, fmt.Errorf("fault %q: give a number of bytes", text)
+		}
+		m.leak = n
 	default:
 		return nil, fmt.Errorf("unknown fault %q", text)
 	}
 	return m, nil
+}
+
+// parseShare reads 0.5%.
+func parseShare(text string) (float64, error) {
+	digits, ok := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil || share <= 0 || share > 100 {
+		return 0, fmt.Errorf("%q is no share; write 0.5%%", text)
+	}
+	return share / 100, nil
+}
+
+// hurt does to a customer's request what the fault does, and reports whether the
+// request has failed.
+func (m *misbehaviour) hurt() bool {
+	if m.leak > 0 {
+		m.leaked.add(m.leak)
+	}
+	pause := m.slow
+	if m.stalls > 0 && rand.Float64() < m.stalls { //nolint:gosec // chance, no secret
+		pause += time.Second
+	}
+	if pause > 0 {
+		time.Sleep(pause)
+	}
+	return m.errors > 0 && rand.Float64() < m.errors //nolint:gosec // chance, no secret
 }
 
 // serve counts a customer's request, and crashes when it is time.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,9 @@ func (m *metrics) write(w http.ResponseWriter, _ *http.Request) {
 	for i := 1; i < len(m.codes); i++ {
 		line("shop_requests_total{code=\"%dxx\"} %d", i, m.codes[i].Load())
 	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	line("# TYPE shop_memory_bytes gauge\nshop_memory_bytes %d", memory.HeapAlloc)
 	line("# TYPE shop_orders_total counter\nshop_orders_total %d", m.orders.Load())
 	line("# TYPE shop_request_seconds histogram")
 	var total uint64

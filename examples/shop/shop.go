@@ -74,7 +74,11 @@ func (s *shop) counted(next http.Handler) http.Handler {
 		w.Header().Set(versionHeader, version)
 		started := s.now()
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(seen, r)
+		if s.fault.hurt() {
+			http.Error(seen, "the payment gateway refused us", http.StatusInternalServerError)
+		} else {
+			next.ServeHTTP(seen, r)
+		}
 		s.metrics.observe(seen.status, s.now().Sub(started))
 	})
 }

@@ -105,8 +105,16 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := parseFault("fire", time.Now); err == nil {
-		t.Error("an unknown fault is accepted")
+	for _, wrong := range []string{"fire", "errors:", "errors:2", "stall:0%", "slow:10", "leak:-1"} {
+		if _, err := parseFault(wrong, time.Now); err == nil {
+			t.Errorf("the fault %q is accepted", wrong)
+		}
+	}
+	if m, err := parseFault("errors:100%", time.Now); err != nil || !m.hurt() {
+		t.Errorf("errors:100%%: %v", err)
+	}
+	if m, err := parseFault("leak:10000", time.Now); err != nil || m.hurt() || len(m.leaked.kept) != 1 {
+		t.Errorf("leak:10000: %v", err)
 	}
 	answer, err := http.Get(newShop(t, "unhealthy").URL + "/healthz")
 	if err != nil {
