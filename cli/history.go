@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -48,7 +49,7 @@ func (c *command) history(cmd *cobra.Command, o historyOptions) error {
 	case o.limit < 0:
 		return usage("--limit is a number of runs, not %d", o.limit)
 	case o.state != "" && !slices.Contains(runStates(), o.state):
-		return usage("there is no state %q", o.state).WithFix("one of: %v", runStates())
+		return usage("there is no state %q", o.state).WithFix("states are: %s", strings.Join(runStates(), ", "))
 	}
 	a, err := c.open(cmd.Context(), true)
 	if err != nil {

@@ -75,6 +75,7 @@ func (c *command) unattended(ctx context.Context, a *app.App) []string {
 	var warnings []string
 	if c.noKeeper {
 		warnings = append(warnings, "with --no-keeper nobody goes on with the run when its process dies: it waits for `"+c.again("recover")+"`")
+		return warnings
 	}
 	if boot := c.boot(ctx, a.StateDir()); boot.Unit == "" {
 		warnings = append(warnings, "the run survives its terminal, but after a reboot it waits for `"+c.again("recover")+"`: `"+boot.Fix+"` lets it go on by itself")

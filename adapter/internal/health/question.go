@@ -61,7 +61,7 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 	}
 	switch {
 	case s.Command != nil:
-		return []Question{timed(strings.Join(s.Command, " "), func(ctx context.Context) error { return k.command(ctx, s) })}, nil
+		return []Question{timed(strings.Join(script(s.Command), " "), func(ctx context.Context) error { return k.command(ctx, s) })}, nil
 	case s.TCP != "":
 		return []Question{timed(s.TCP, func(ctx context.Context) error { return k.tcp(ctx, s.TCP) })}, nil
 	case s.HTTP != "":
