@@ -12,6 +12,9 @@ import (
 // Check says what is there. With takeOver, targets that carry the stamp of
 // another state directory are stamped as ours.
 func (a *App) Adopt(ctx context.Context, plan *ripcord.Plan, b Begin, takeOver bool) (*engine.State, error) {
+	if err := a.needKey(); err != nil {
+		return nil, err
+	}
 	adopted := *plan
 	adopted.Purpose = ripcord.PurposeAdopt
 	steps := make([]ripcord.Step, len(adopted.Steps))

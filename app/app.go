@@ -21,9 +21,11 @@ type App struct {
 	options Options
 	dir     string
 	// public is where releases are laid out for other users.
-	public   string
-	store    *sqlite.Store
-	blobs    *blobs.Store
+	public string
+	store  *sqlite.Store
+	blobs  *blobs.Store
+	// keyless is why there is no key for the blobs; nil where there is one.
+	keyless  *blobs.KeyError
 	adapters map[string]ripcord.Adapter
 	log      *slog.Logger
 	boundary boundary
@@ -54,10 +56,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.blobs, err = blobs.Open(filepath.Join(dir, "blobs"), key, blobLimit, blobs.WithRoom(a.store.GiveRoom))
-	if err == nil && !o.ReadOnly {
-		err = remember(dir, keyNote, key)
-	}
+	err = a.openBlobs(key)
 	if err == nil && !o.ReadOnly && o.PublicDir != "" {
 		err = remember(dir, publicNote, a.public)
 	}

@@ -138,7 +138,7 @@ func (d *doctor) key() {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Join(d.dir, "blobs", "recipient")); err == nil {
 			d.add(LevelBad, "key file", "put it back from a backup, or name it with --key-file",
-				"%s is missing: no log, before-image or bundle can be read, and no run can go back", path)
+				"%s is missing: nothing can be released, no log can be read, and a run goes back only as far as no kept file is needed", path)
 			return
 		}
 		d.add(LevelOK, "key file", "", "%s is not there yet; the first release makes it", path)

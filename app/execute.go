@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,6 +71,7 @@ func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Pl
 	}
 	a.executing(lease.Run)
 	defer a.executing("")
+	a.warnOfKey()
 	x := local.New(local.Options{
 		Journal: a.boundary.journal(a.store), Adapters: a.adapters, Scope: a.scope(plan, lease),
 		Runtime: local.System{Clock: a.options.Now}, StateID: a.store.StateID(),
@@ -116,10 +118,11 @@ func (a *App) capture(ctx context.Context, run ripcord.RunID, plan *ripcord.Plan
 func (a *App) openIn(ctx context.Context, state *engine.State, t *engine.Step) (ripcord.Step, error) {
 	scope := a.scope(state.Plan, ripcord.Lease{Run: a.looking})
 	dir, err := bundle.Unpack(ctx, a.blobs, state.Blobs, filepath.Join(a.dir, "bundles"))
-	if err != nil {
-		return nil, err
+	step, openErr := local.Open(ctx, a.adapters, scope, state, t.Spec, dir)
+	if needs, ok := step.(ripcord.Capturer); err != nil && ok && len(needs.Files()) > 0 {
+		return nil, fmt.Errorf("the run's bundle: %w", err)
 	}
-	return local.Open(ctx, a.adapters, scope, state, t.Spec, dir)
+	return step, openErr
 }
 
 // acquire takes over a run whose executor is proved to be gone.
@@ -200,6 +203,9 @@ func (a *App) attend(ctx context.Context, run ripcord.RunID, l Listener) (*engin
 func (a *App) ExecuteAsKeeper(ctx context.Context, run ripcord.RunID) error {
 	plan, err := a.plan(ctx, run)
 	if err != nil {
+		return err
+	}
+	if err := a.needKeyForward(ctx, run, ""); err != nil {
 		return err
 	}
 	lease, err := a.acquire(ctx, run, true)

@@ -79,6 +79,9 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 			p.Warnings = append(p.Warnings, text+": a release from here would be refused. Release from that one with --state-dir, or take the target over with `ripcord adopt --take-over --reason ...`")
 		}
 	}
+	if a.keyless != nil {
+		p.Warnings = append(p.Warnings, a.keyless.Error()+": a release would be refused")
+	}
 	p.Warnings = append(p.Warnings, a.uncaptured(ctx, plan)...)
 	p.order()
 	p.warn()

@@ -62,6 +62,11 @@ func names(runs []ripcord.Summary) string {
 // Recover goes on with a run whose executor is gone; back makes it go back. A
 // run that a living executor carries out is followed.
 func (a *App) Recover(ctx context.Context, run ripcord.RunID, back bool, who, reason string, l Listener) (*engine.State, error) {
+	if !back {
+		if err := a.needKeyForward(ctx, run, ""); err != nil {
+			return nil, err
+		}
+	}
 	if back {
 		if _, err := a.store.Ask(ctx, ripcord.Request{Run: run, Verb: ripcord.VerbAbort, Who: who, Reason: reason, At: a.options.Now()}); err != nil {
 			return nil, err
@@ -75,6 +80,11 @@ func (a *App) Recover(ctx context.Context, run ripcord.RunID, back bool, who, re
 // the run's end or next hold, else when the request has been handled. refused
 // says why the request had no effect.
 func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l Listener) (state *engine.State, refused string, err error) {
+	if living, err := a.living(ctx, r.Run); err != nil || !living { // a living executor has the key
+		if err = errors.Join(err, a.needKeyForward(ctx, r.Run, r.Verb)); err != nil {
+			return nil, "", err
+		}
+	}
 	r.At = a.options.Now()
 	if r, err = a.store.Ask(ctx, r); err != nil {
 		return nil, "", err

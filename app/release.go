@@ -19,6 +19,11 @@ type Begin struct {
 // Release carries out a frozen plan. It returns the last state: an end, a hold,
 // or, detached, the beginning.
 func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listener) (*engine.State, error) {
+	if len(plan.Reverts) == 0 { // undoing may need nothing that was kept
+		if err := a.needKey(); err != nil {
+			return nil, err
+		}
+	}
 	if err := errors.Join(present(plan), a.feasible(ctx, plan)); err != nil {
 		return nil, err
 	}

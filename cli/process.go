@@ -127,6 +127,9 @@ func (c *command) verbs() []*cobra.Command {
 // open opens the state directory for a verb that changes it, or only looks.
 func (c *command) open(ctx context.Context, readOnly bool) (*app.App, error) {
 	a, err := app.Open(ctx, c.appOptions(readOnly), c.log)
+	if err == nil && readOnly && a.KeyProblem() != nil {
+		c.warnOfKey(a.KeyProblem())
+	}
 	if err == nil && !c.knowsInterrupted {
 		c.noteInterrupted(ctx, a, func(app.View) bool { return false })
 	}

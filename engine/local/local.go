@@ -82,9 +82,11 @@ type Executor struct {
 	mu     sync.Mutex
 	state  *engine.State
 	bundle string
-	active map[ripcord.StepID]*operation
-	err    error
-	stop   context.CancelCauseFunc
+	// unpacked is why the bundle's folder is not there; nil where it is.
+	unpacked error
+	active   map[ripcord.StepID]*operation
+	err      error
+	stop     context.CancelCauseFunc
 	// derive gives each operation a context that ends with the executor.
 	derive func() (context.Context, context.CancelCauseFunc)
 	// asked is the newest request that was taken, polled when requests were
@@ -158,7 +160,8 @@ func (x *Executor) load(ctx context.Context) error {
 	if !x.state.Bundled {
 		return nil
 	}
-	return x.unpack(ctx, x.state.Blobs)
+	x.unpackIfPossible(ctx, x.state.Blobs)
+	return context.Cause(ctx)
 }
 
 // Load returns the entries that the run's state is folded from.

@@ -189,7 +189,9 @@ func (x *Executor) makeBundle(ctx context.Context, op *operation) error {
 		if blobs, err = x.Bundle(ctx, x.state.Plan); err != nil {
 			return x.unbundled(ctx, err)
 		}
-		if err := x.unpack(ctx, blobs); err != nil {
+		if len(x.state.Plan.Reverts) > 0 {
+			x.unpackIfPossible(ctx, blobs)
+		} else if err := x.unpack(ctx, blobs); err != nil {
 			return x.unbundled(ctx, err)
 		}
 	}

@@ -54,7 +54,14 @@ func (t *task) open(ctx context.Context) (ripcord.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openWith(ctx, t.Adapters, spec, scope)
+	step, err := openWith(ctx, t.Adapters, spec, scope)
+	if err == nil {
+		err = t.unbundledStep(step)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return step, nil
 }
 
 // Open opens one step of a run as the run itself would: outputs of earlier steps

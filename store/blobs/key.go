@@ -53,7 +53,7 @@ func (s *Store) newKey(keyFile, known string) (*age.X25519Identity, error) {
 	if known == "" {
 		known = "(AGE-SECRET-KEY-1...)"
 	}
-	return nil, ripcord.Errorf(ripcord.CodePlan, "the key file %s is missing; without it no log, before-image or bundle in %s can be read, and no run recorded there can go back",
+	return nil, ripcord.Errorf(ripcord.CodePlan, "the key file %s is missing; without it no log, before-image or bundle in %s can be read, and a run goes back only as far as it needs none",
 		keyFile, s.dir).WithFix("put the key %s back as %s, from a backup or from the machine that wrote the folder", known, keyFile)
 }
 

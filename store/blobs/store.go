@@ -35,6 +35,8 @@ type Store struct {
 	digestKey []byte
 	limit     int64
 	room      func() bool
+	// locked is why there is no key; nil where there is one.
+	locked error
 }
 
 // The compiler sees to it that the contract is kept.
@@ -79,7 +81,7 @@ func Open(dir, keyFile string, limit int64, options ...Option) (*Store, error) {
 func (s *Store) start(keyFile string) error {
 	identity, err := s.key(keyFile)
 	if err != nil {
-		return err
+		return &KeyError{Err: err}
 	}
 	s.identity, s.recipient = identity, identity.Recipient()
 	if s.digestKey, err = hkdf.Key(sha256.New, []byte(identity.String()), nil, "ripcord blob digest 1", sha256.Size); err != nil {
@@ -102,6 +104,9 @@ func inside(dir, file string) bool {
 func (s *Store) Put(ctx context.Context, run ripcord.RunID, name string, r io.Reader) (ripcord.BlobRef, error) {
 	if !plain(string(run)) {
 		return ripcord.BlobRef{}, ripcord.Errorf(ripcord.CodeInternal, "the run id %q cannot name a folder", run)
+	}
+	if s.locked != nil {
+		return ripcord.BlobRef{}, s.locked
 	}
 	file, err := s.temporary()
 	if err != nil {
@@ -182,6 +187,9 @@ func (s *Store) syncFolder(name string) error {
 
 // Open reads a blob. See ripcord.Blobs.
 func (s *Store) Open(ctx context.Context, ref ripcord.BlobRef) (io.ReadCloser, error) {
+	if s.locked != nil {
+		return nil, s.locked
+	}
 	file, err := s.root.Open(ref.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ripcord.Errorf(ripcord.CodeNotFound, "the blob %s is gone: %w", filepath.Join(s.dir, ref.Path), err).
@@ -221,8 +229,12 @@ func (s *Store) DeleteRun(_ context.Context, run ripcord.RunID) error {
 	return nil
 }
 
-// Digest returns the keyed digest of data. See ripcord.Blobs.
+// Digest returns the keyed digest of data. See ripcord.Blobs. Without the key it
+// is empty, which no kept digest equals: then nothing is proved by it.
 func (s *Store) Digest(data []byte) string {
+	if s.locked != nil {
+		return ""
+	}
 	digest := s.digest()
 	digest.Write(data)
 	return hex.EncodeToString(digest.Sum(nil))
