@@ -87,6 +87,7 @@ defaults
   timeout client 1m
   timeout server 1m
   timeout tunnel 1h
+  timeout check 5s
   option idle-close-on-response
   option redispatch
 frontend front

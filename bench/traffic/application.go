@@ -1,6 +1,8 @@
 package traffic
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"io"
 	"net"
 	"net/http"
@@ -63,13 +65,16 @@ func (a *Application) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "welcome to the shop, version "+a.Version)
 }
 
-func (a *Application) echo(w http.ResponseWriter, _ *http.Request) {
+func (a *Application) echo(w http.ResponseWriter, r *http.Request) {
+	const protocol = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // by RFC 6455
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + protocol))
 	conn, buffer, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
 	if err == nil {
 		_, _ = io.Copy(conn, buffer) // until the client goes
 	}
