@@ -8,6 +8,7 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/process"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/script"
+	"github.com/ripcord-dev/ripcord/adapter/systemd"
 	"github.com/ripcord-dev/ripcord/adapter/wait"
 	"github.com/ripcord-dev/ripcord/adapter/watch"
 	"github.com/ripcord-dev/ripcord/analysis/canary"
@@ -19,7 +20,7 @@ func adapters(environ func() []string) map[string]ripcord.Adapter {
 	list := []ripcord.Adapter{
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
-		wait.New(), watch.New(environ), process.New(environ), proxy.New(),
+		wait.New(), watch.New(environ), process.New(environ), systemd.New(), proxy.New(),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))
 	for _, adapter := range list {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -95,7 +96,7 @@ func syncFolder(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// DialContext connects.
-func (local) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+// Dial connects.
+func (local) Dial(ctx context.Context, network, address string) (io.ReadWriteCloser, error) {
 	return (&net.Dialer{}).DialContext(ctx, network, address)
 }

@@ -160,7 +160,7 @@ func (s *Step) freePort(ctx context.Context, h host, colour string, number int, 
 // free reports whether nobody listens on the port. What listens there without
 // answering shows when the instance starts.
 func (h host) free(ctx context.Context, port int) bool {
-	c, err := h.machine.DialContext(ctx, "tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+	c, err := h.machine.Dial(ctx, "tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 	if err == nil {
 		_ = c.Close()
 		return false

@@ -28,19 +28,35 @@ func (s *Step) probeAll(ctx context.Context, h host, addresses []string) []error
 func (s *Step) probe(ctx context.Context, h host, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.settings.Health.Timeout.Std())
 	defer cancel()
+	if s.settings.Health.HTTP == "" && !s.settings.Health.TCP {
+		return nil // it runs, which is all that is asked
+	}
 	if s.settings.Health.HTTP != "" {
 		return h.get(ctx, "http://"+address+s.settings.Health.HTTP)
 	}
-	connection, err := h.machine.DialContext(ctx, "tcp", address)
+	connection, err := h.machine.Dial(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", address, plain(err))
 	}
 	return connection.Close()
 }
 
+// dial connects as package http wants it.
+func (h host) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := h.machine.Dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	connection, ok := c.(net.Conn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("a connection to %s is not one of the network", address), c.Close())
+	}
+	return connection, nil
+}
+
 func (h host) get(ctx context.Context, url string) error {
 	// A connection of its own: a kept one could belong to an instance that died.
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: h.machine.DialContext}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: h.dial}
 	client := &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -53,11 +53,11 @@ type Settings struct {
 	firstPort, lastPort int
 }
 
-// Health says when an instance is healthy.
+// Health says when an instance is healthy. Without HTTP and TCP it is when it runs.
 type Health struct {
-	// HTTP is a path that answers with a status of 2xx; empty only connects.
+	// HTTP is a path that answers with a status of 2xx.
 	HTTP string `json:"http,omitempty"`
-	// TCP connects only; it is what happens without HTTP as well.
+	// TCP connects only.
 	TCP bool `json:"tcp,omitempty"`
 	// Interval is the time between two probes; 0 is 0.2 s.
 	Interval ripcord.Duration `json:"interval,omitempty"`
