@@ -124,6 +124,9 @@ func (s *Step) warnings(v view) []string {
 	if s.settings.Health.HTTP != "" && !has("option", "httpchk") {
 		out = append(out, "HAProxy's own checks only connect: add `option httpchk GET "+s.settings.Health.HTTP+"` to backend "+backend)
 	}
+	if !has("timeout", "check") {
+		out = append(out, fmt.Sprintf("without `timeout check` an answer to a check must come within its interval (%s), so a busy server counts as down: add `timeout check 2s`", s.settings.Health.Interval))
+	}
 	if has("default-server") {
 		out = append(out, "servers that are made at run time do not inherit `default-server`: give what they need as the balancer's `options`")
 	}

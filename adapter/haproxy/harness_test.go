@@ -124,6 +124,7 @@ defaults
   timeout connect 1s
   timeout client 20s
   timeout server 20s
+  timeout check 5s
   option idle-close-on-response
   option redispatch
   retry-on all-retryable-errors
