@@ -131,6 +131,7 @@ func (a *App) stage(ctx context.Context, s *Status) error {
 	if err != nil {
 		return err
 	}
+	s.Canaries = canaries(state, false)
 	for i := range state.Plan.Steps {
 		t := state.Steps[state.Plan.Steps[i].ID]
 		s.Total++

@@ -37,6 +37,8 @@ type View struct {
 	HeldUntil   *time.Time `json:"held_until,omitempty"`
 	StartedBy   string     `json:"started_by,omitempty"`
 	LastGood    bool       `json:"last_good,omitempty"`
+	// Canaries are in `show` and, while the run goes on, in `status`.
+	Canaries []CanaryView `json:"canaries,omitempty"`
 	// Steps, Requests and Evidence are in `show` only.
 	Steps    []StepView        `json:"steps,omitempty"`
 	Requests []ripcord.Request `json:"requests,omitempty"`
@@ -117,7 +119,7 @@ func (a *App) Show(ctx context.Context, s ripcord.Summary) (View, error) {
 	for i := range state.Plan.Steps {
 		v.Steps = append(v.Steps, stepView(state, state.Steps[state.Plan.Steps[i].ID]))
 	}
-	v.Evidence = evidenceNames(state)
+	v.Evidence, v.Canaries = evidenceNames(state), canaries(state, true)
 	v.Requests, err = a.requests(ctx, s.Run, state)
 	return v, err
 }

@@ -56,6 +56,7 @@ func (c *command) show(cmd *cobra.Command, run string) error {
 		return nil
 	}
 	c.showSteps(view)
+	c.showCanaries(view)
 	c.showRest(view)
 	state, err := a.State(ctx, summary.Run)
 	if err != nil {

@@ -174,6 +174,9 @@ func (c *command) statusRun(row rowFunc, s app.Status) {
 			c.undoRow(row, t, run)
 		}
 	}
+	for _, v := range s.Canaries {
+		canaryRows(row, v)
+	}
 	switch {
 	case s.Interrupted:
 		row("next", "%s, or back: %s", c.again("recover --run "+run), c.again("recover --rollback --run "+run))
