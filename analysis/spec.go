@@ -141,6 +141,9 @@ func (m Metric) withDefaults() Metric {
 		if m.Choice.Method == "" {
 			m.Choice = DefaultChoice()
 		}
+		if m.Choice.Method == MethodFractions {
+			m.Choice.Window = orDefault(m.Choice.Window, DefaultWindow)
+		}
 	}
 	if m.Kind == KindGauge {
 		m.Gauge.Tolerance = orDefault(m.Gauge.Tolerance, DefaultGaugeTolerance)

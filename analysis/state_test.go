@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,6 +144,34 @@ func stateOf(t *testing.T, j *analysis.Judge) []byte {
 		t.Fatal(err)
 	}
 	return state
+}
+
+// TestDecisionIsBounded: what goes into the journal stays small, whatever the
+// metrics systems say.
+func TestDecisionIsBounded(t *testing.T) {
+	t.Parallel()
+	var s analysis.Spec
+	for i := range 64 {
+		s.Metrics = append(s.Metrics, analysis.Metric{Name: strings.Repeat("m", 90) + strconv.Itoa(i), Kind: analysis.KindErrors})
+	}
+	j, err := analysis.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := analysis.Observation{At: time.Unix(1, 0), Samples: map[string]analysis.Sample{}}
+	for _, m := range s.Metrics {
+		o.Samples[m.Name] = analysis.Sample{Err: errors.New(strings.Repeat("\u00e9", 1_000_000))}
+	}
+	d, err := j.Observe(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := len(encoded(t, d)); size > 80<<10 {
+		t.Errorf("%d bytes", size)
+	}
+	if size := len(stateOf(t, j)); size > 160<<10 {
+		t.Errorf("state of %d bytes", size)
+	}
 }
 
 func TestForeignStateIsRefused(t *testing.T) {

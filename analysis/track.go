@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -73,7 +74,7 @@ func (t *track) silent(o Outcome, note string) {
 	if len(note) > maxNote {
 		note = note[:maxNote]
 	}
-	t.Outcome, t.Note = o, note
+	t.Outcome, t.Note = o, strings.ToValidUTF8(note, "")
 }
 
 func (t *track) observeCounters(m Metric, r ripcord.Reading, at time.Time, alone bool) (Outcome, string) {
