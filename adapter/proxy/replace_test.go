@@ -24,7 +24,7 @@ func otherBuild(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "other")
-	if err := os.WriteFile(path, append(data, '\n'), 0o700); err != nil { //nolint:gosec // it is executed
+	if err := os.WriteFile(path, append(data, '\n'), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path

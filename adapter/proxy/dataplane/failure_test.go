@@ -219,7 +219,7 @@ func TestWebSocketsAreCapped(t *testing.T) {
 		t.Error("a third websocket is taken; the limit is 2")
 	}
 	route(t, c, "green")
-	echo(t, sockets, "blue")
+	echo(t, sockets)
 	if s := stats(t, c); s.WebSockets != 2 || s.InFlight != 0 || s.Upgraded != 2 {
 		t.Errorf("before the drain: %+v", s)
 	}

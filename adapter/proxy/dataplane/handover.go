@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -122,8 +123,8 @@ func (p *Proxy) give(conn *net.UnixConn) error {
 		return err
 	}
 	rights := make([]int, 0, len(files)+1)
-	for _, f := range append(files[:len(files):len(files)], p.sockets.lock) {
-		rights = append(rights, int(f.Fd())) //nolint:gosec // a descriptor
+	for _, f := range append(slices.Clip(files), p.sockets.lock) {
+		rights = append(rights, int(f.Fd()))
 	}
 	_ = conn.SetDeadline(p.now().Add(handOverPatience))
 	frame := binary.BigEndian.AppendUint32([]byte{frameMark}, uint32(len(data))) //nolint:gosec // far below the limit
@@ -147,7 +148,7 @@ func (p *Proxy) snapshotState() *State {
 }
 
 // serveHandOver answers a successor's request for everything.
-func (p *Proxy) serveHandOver(w http.ResponseWriter, _ *http.Request) {
+func (p *Proxy) serveHandOver(w http.ResponseWriter, r *http.Request) {
 	if p.sockets == nil || p.handed == nil {
 		answer(w, nil, conflict("this proxy cannot be handed over"))
 		return
@@ -163,11 +164,11 @@ func (p *Proxy) serveHandOver(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	if err := p.handOverTo(conn); err != nil {
-		p.log.Warn("not handed over", slog.String("error", err.Error()))
+		p.log.WarnContext(r.Context(), "not handed over", slog.String("error", err.Error()))
 		_ = conn.Close()
 		return
 	}
-	p.log.Info("handed over")
+	p.log.InfoContext(r.Context(), "handed over")
 	p.leaving.Store(true)
 	p.handed <- &link{conn: conn, reader: bufio.NewReader(conn)}
 }

@@ -24,7 +24,7 @@ func newer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "newer")
-	if err := os.WriteFile(path, append(data, '\n'), 0o700); err != nil { //nolint:gosec // it is executed
+	if err := os.WriteFile(path, append(data, '\n'), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -33,7 +33,7 @@ func newer(t *testing.T) string {
 // successor starts a process that takes over from old.
 func successor(t *testing.T, dir, listen string, old int) *process {
 	t.Helper()
-	cmd := exec.Command(newer(t), "__proxy", "--directory", dir, "--listen", listen, "--take-over", strconv.Itoa(old)) //nolint:gosec // our own
+	cmd := exec.Command(newer(t), "__proxy", "--directory", dir, "--listen", listen, "--take-over", strconv.Itoa(old))
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)

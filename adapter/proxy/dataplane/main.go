@@ -182,7 +182,7 @@ func (p *Proxy) serve(ctx context.Context, end func(), o options, got *taken) er
 	case err = <-failed:
 	case l := <-p.handed:
 		got.sockets.close()
-		p.retire(front, l)
+		p.retire(front, l) //nolint:contextcheck // ctx ends for whoever wants this process to go, which it does by itself
 		end()
 		return nil
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // Arm returns what the proxy has counted of a version: of the side with its
-// addresses, or else of the one with its colour. Testers' requests are not in it,
-// nor what the proxy refused by itself. Without such a side it has no data.
+// addresses, or else of the one with its colour. Requests are those whose outcome
+// is known; testers' are not among them, nor what the proxy refused by itself, nor
+// those whose client went away before. Without such a side it has no data.
 func (s Stats) Arm(of ripcord.Side) ripcord.Arm {
 	name, ok := s.sideOf(of)
 	if !ok {
@@ -19,7 +20,7 @@ func (s Stats) Arm(of ripcord.Side) ripcord.Arm {
 	side := s.Sides[name]
 	counter := ripcord.Counter{
 		Series:   name + " since " + side.Since.UTC().Format(time.RFC3339Nano),
-		Requests: float64(side.Requests - min(side.Errors.Own, side.Requests)),
+		Requests: float64(side.Latency.Count),
 		Failures: float64(side.Failed + side.Left),
 	}
 	counter.Buckets = side.Latency.boundaries()

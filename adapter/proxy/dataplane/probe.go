@@ -22,9 +22,9 @@ const (
 // that wait for it are sent elsewhere, long before it has failed its probes. A
 // target whose good probes take longer is given a multiple of that.
 const (
-	doubtAfter   = 100 * time.Millisecond
-	despairAfter = 400 * time.Millisecond
-	usualFactor  = 4
+	doubtAfter    = 100 * time.Millisecond
+	despairFactor = 4
+	usualFactor   = 4
 )
 
 // prober probes the targets of one side until its context ends.
@@ -69,10 +69,10 @@ func (p *prober) look(ctx context.Context, t *target) ProbeResult {
 		}
 	})
 	defer doubt.Stop()
-	despair := time.AfterFunc(despairAfter/doubtAfter*patience, func() {
+	despair := time.AfterFunc(despairFactor*patience, func() {
 		if silent() && p.replaceable(t) {
 			if n := t.cut(false); n > 0 {
-				p.log.Warn("target gives no sign of life", slog.String("side", p.side.spec.Name),
+				p.log.WarnContext(ctx, "target gives no sign of life", slog.String("side", p.side.spec.Name),
 					slog.String("target", t.addr), slog.Int("cut", n))
 			}
 		}

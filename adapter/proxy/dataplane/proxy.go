@@ -71,7 +71,7 @@ func New(ctx context.Context, dir string, state *State, now func() time.Time, lo
 	}
 	p.table.Store(p.newTable(state))
 	if err := p.prepareTLS(state.Front.TLS, true); err == nil && state.Front.TLS != nil && p.pair.Load().problem != "" {
-		log.Error("HTTPS does not work", slog.String("error", p.pair.Load().problem))
+		log.ErrorContext(ctx, "HTTPS does not work", slog.String("error", p.pair.Load().problem))
 	}
 	go p.watchTLS(ctx)
 	return p

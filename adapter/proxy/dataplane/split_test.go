@@ -26,15 +26,15 @@ func split(t *testing.T, c *dataplane.Client, weight float64, front *dataplane.F
 }
 
 // two starts a proxy with the sides blue and green; all goes to blue.
-func two(t *testing.T) (addr string, c *dataplane.Client, blue, green *process) {
+func two(t *testing.T) (addr string, c *dataplane.Client, green *process) {
 	t.Helper()
 	addr = freeAddress(t)
 	_, c = startProxy(t, t.TempDir(), addr)
-	blue, green = startTarget(t, "blue"), startTarget(t, "green")
-	put(t, c, side("blue", blue))
+	green = startTarget(t, "green")
+	put(t, c, side("blue", startTarget(t, "blue")))
 	put(t, c, side("green", green))
 	route(t, c, "blue")
-	return addr, c, blue, green
+	return addr, c, green
 }
 
 func sides(t *testing.T, c *dataplane.Client) (blue, green dataplane.SideStats) {
@@ -50,7 +50,7 @@ func sides(t *testing.T, c *dataplane.Client) (blue, green dataplane.SideStats) 
 // the counters go on over all stages.
 func TestSplitIsExact(t *testing.T) {
 	t.Parallel()
-	addr, c, _, _ := two(t)
+	addr, c, _ := two(t)
 	client := &http.Client{Transport: &http.Transport{}}
 	var total, onGreen uint64
 	for _, stage := range []struct{ weight, low, high float64 }{{0, 0, 0}, {0.1, 0, .02}, {5, .01, .12}, {50, .35, .65}, {5, .01, .12}} {
@@ -99,7 +99,7 @@ func fetch(t *testing.T, client *http.Client, url, header string) string {
 // goes back when it falls to nothing.
 func TestAffinity(t *testing.T) {
 	t.Parallel()
-	addr, c, _, _ := two(t)
+	addr, c, _ := two(t)
 	front := &dataplane.Front{Affinity: &dataplane.Affinity{Cookie: "visitor", For: ripcord.Duration(3600e9)}}
 	var visitors []*http.Client
 	for range 60 {
@@ -138,7 +138,7 @@ func TestAffinity(t *testing.T) {
 // TestTesters: they reach the new side at 0 %, and are counted apart.
 func TestTesters(t *testing.T) {
 	t.Parallel()
-	addr, c, _, green := two(t)
+	addr, c, green := two(t)
 	split(t, c, 0, &dataplane.Front{Testers: &dataplane.Testers{Header: "X-Canary: yes", Cookie: "canary=yes"}})
 	client := &http.Client{Transport: &http.Transport{}}
 	for header, want := range map[string]string{"": "blue", "X-Canary: yes": "green", "Cookie: canary=yes": "green", "X-Canary: no": "blue"} {
@@ -159,7 +159,7 @@ func TestTesters(t *testing.T) {
 // TestSplitRefuses: what cannot be served is not taken.
 func TestSplitRefuses(t *testing.T) {
 	t.Parallel()
-	_, c, _, _ := two(t)
+	_, c, _ := two(t)
 	if _, err := c.PutSide(t.Context(), side("red", &process{addr: "127.0.0.1:1"})); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestCanaryDies(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "hung": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			addr, c, _, green := two(t)
+			addr, c, green := two(t)
 			split(t, c, 20, nil)
 			var failures, answered atomic.Int64
 			var clients sync.WaitGroup

@@ -120,7 +120,7 @@ func TestSwitchesLoseNothing(t *testing.T) {
 		route(t, c, next)
 		eventually(t, "requests after the switch", func() bool { return l.answered.Load() > before+20 || l.bad.Load()+l.lost.Load() > 0 })
 		if i == 0 {
-			echo(t, sockets, "blue")
+			echo(t, sockets)
 			current = targets
 			continue // the first side stays for its WebSockets
 		}
@@ -153,15 +153,15 @@ func TestSwitchesLoseNothing(t *testing.T) {
 	}
 }
 
-// echo checks that each WebSocket still talks to the side it began on.
-func echo(t *testing.T, sockets []*websocket.Conn, name string) {
+// echo checks that each WebSocket still talks to blue, where it began.
+func echo(t *testing.T, sockets []*websocket.Conn) {
 	t.Helper()
 	for _, ws := range sockets {
 		var text string
 		if err := websocket.Message.Send(ws, "hello"); err != nil {
 			t.Fatalf("websocket: %v", err)
 		}
-		if err := websocket.Message.Receive(ws, &text); err != nil || text != name+" hello" {
+		if err := websocket.Message.Receive(ws, &text); err != nil || text != "blue hello" {
 			t.Fatalf("websocket: %q, %v", text, err)
 		}
 	}

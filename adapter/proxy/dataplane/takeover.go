@@ -129,7 +129,7 @@ func descriptorsOf(oob []byte) ([]*os.File, error) {
 		}
 		for _, fd := range rights {
 			syscall.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "handed over")) //nolint:gosec // a descriptor
+			files = append(files, os.NewFile(uintptr(fd), "handed over"))
 		}
 	}
 	return files, nil

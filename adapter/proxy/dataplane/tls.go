@@ -48,7 +48,7 @@ func readPair(t TLS, now time.Time) (*keyPair, error) {
 		return pair, err
 	}
 	for what, path := range map[string]string{"certificate": t.Certificate, "key": t.Key} {
-		if _, err := os.ReadFile(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.ReadFile(path); errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the plan names the file
 			return fail("put the file there, or correct tls."+what, "the %s %s does not exist", what, path)
 		} else if err != nil {
 			return fail("let this user read it", "the %s cannot be read: %w", what, err)

@@ -64,12 +64,18 @@ func freshCertificate(t *testing.T, dir, name string) (dataplane.TLS, *x509.Cert
 }
 
 // over makes one request over TLS, with the versions given, on a connection of
-// its own.
-func over(pool *x509.CertPool, addr string, h2 bool, most uint16) (*http.Response, error) {
-	config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS10, MaxVersion: most} //nolint:gosec // the test wants old versions
+// its own, and returns the protocol and the answer.
+func over(pool *x509.CertPool, addr string, h2 bool, most uint16) (proto int, body string, err error) {
+	config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS10, MaxVersion: most}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: h2, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	return (&http.Client{Transport: transport}).Get("https://" + addr + "/")
+	response, err := (&http.Client{Transport: transport}).Get("https://" + addr + "/")
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(response.Body)
+	return response.ProtoMajor, string(data), err
 }
 
 // TestTLS: HTTP/1.1, HTTP/2 and WebSockets over TLS; a changed certificate is
@@ -84,56 +90,46 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, h2 := range []bool{false, true} {
-		response, err := over(pool, addr, h2, tls.VersionTLS13)
-		if err != nil {
-			t.Fatalf("h2 %t: %v", h2, err)
-		}
-		body, _ := io.ReadAll(response.Body)
-		_ = response.Body.Close()
-		if want := map[bool]int{false: 1, true: 2}[h2]; response.ProtoMajor != want || string(body) != "blue GET 0" {
-			t.Errorf("h2 %t: %s %s", h2, response.Proto, body)
+		proto, body, err := over(pool, addr, h2, tls.VersionTLS13)
+		if want := map[bool]int{false: 1, true: 2}[h2]; err != nil || proto != want || body != "blue GET 0" {
+			t.Fatalf("h2 %t: HTTP/%d %s, %v", h2, proto, body, err)
 		}
 	}
-	if _, err := over(pool, addr, false, tls.VersionTLS11); err == nil {
+	if _, _, err := over(pool, addr, false, tls.VersionTLS11); err == nil {
 		t.Error("TLS 1.1 is taken")
 	}
 	config, err := websocket.NewConfig("wss://"+addr+"/ws", "https://"+addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.TlsConfig = &tls.Config{RootCAs: pool, NextProtos: []string{"http/1.1"}} //nolint:gosec // the default version is fine
+	config.TlsConfig = &tls.Config{RootCAs: pool, NextProtos: []string{"http/1.1"}}
 	ws, err := websocket.DialConfig(config)
 	if err != nil {
 		t.Fatalf("websocket: %v", err)
 	}
 	defer func() { _ = ws.Close() }()
-	echo(t, []*websocket.Conn{ws}, "blue")
+	echo(t, []*websocket.Conn{ws})
 
 	if err := os.WriteFile(files.Certificate, []byte("broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, next := freshCertificate(t, t.TempDir(), "other")
-	if _, err := over(next, addr, false, 0); err == nil {
+	if _, _, err := over(next, addr, false, 0); err == nil {
 		t.Error("a strange certificate is trusted")
 	}
-	if response, err := over(pool, addr, false, 0); err != nil {
+	if _, _, err := over(pool, addr, false, 0); err != nil {
 		t.Errorf("with a broken file: %v", err)
-	} else {
-		_ = response.Body.Close()
 	}
 	_, renewed := freshCertificate(t, dir, "second")
 	eventually(t, "the new certificate is used", func() bool {
-		response, err := over(renewed, addr, true, 0)
-		if err == nil {
-			_ = response.Body.Close()
-		}
+		_, _, err := over(renewed, addr, true, 0)
 		return err == nil
 	})
 	status, err := c.Status(t.Context())
 	if err != nil || status.Certificate == nil || status.Certificate.Problem != "" || status.Certificate.Names[0] != "second" {
 		t.Errorf("%+v, %v", status.Certificate, err)
 	}
-	echo(t, []*websocket.Conn{ws}, "blue")
+	echo(t, []*websocket.Conn{ws})
 
 	if _, err := c.SetRoute(t.Context(), dataplane.RouteChange{Side: "blue", Front: &dataplane.Front{}}); err != nil {
 		t.Fatal(err)
@@ -151,7 +147,7 @@ func TestTLSRefuses(t *testing.T) {
 	other, _ := freshCertificate(t, t.TempDir(), "other")
 	expired, _ := writeCertificate(t, t.TempDir(), "old", now.Add(-2*time.Hour), now.Add(-time.Hour))
 	early, _ := writeCertificate(t, t.TempDir(), "early", now.Add(time.Hour), now.Add(2*time.Hour))
-	_, c, _, _ := two(t)
+	_, c, _ := two(t)
 	for want, files := range map[string]dataplane.TLS{
 		"does not exist":   {Certificate: good.Certificate, Key: good.Key + ".not"},
 		"does not belong":  {Certificate: good.Certificate, Key: other.Key},

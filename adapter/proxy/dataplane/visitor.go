@@ -110,7 +110,7 @@ func remember(value string, lasts time.Duration, now time.Time) (id, give string
 
 // setCookie is the header that gives a visitor its cookie.
 func (a *Affinity) setCookie(value string, secure bool) string {
-	c := http.Cookie{
+	c := http.Cookie{ //nolint:gosec // a listener without TLS can set no secure cookie
 		Name: a.Cookie, Value: value, Path: "/", MaxAge: int(a.For.Std().Seconds()),
 		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 	}
