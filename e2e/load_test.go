@@ -44,7 +44,7 @@ func (w *world) askAll() *users {
 			client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
 			defer client.CloseIdleConnections()
 			for ctx.Err() == nil {
-				u.ask(client)
+				u.ask(context.WithoutCancel(ctx), client)
 				time.Sleep(userPause)
 			}
 		})
@@ -52,9 +52,9 @@ func (w *world) askAll() *users {
 	return u
 }
 
-func (u *users) ask(client *http.Client) {
+func (u *users) ask(ctx context.Context, client *http.Client) {
 	began := time.Now()
-	version, why := get(client, u.url)
+	version, why := get(ctx, client, u.url)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if why != "" {
@@ -67,8 +67,8 @@ func (u *users) ask(client *http.Client) {
 }
 
 // get asks once; why is empty when there was an answer.
-func get(client *http.Client, url string) (body, why string) {
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+func get(ctx context.Context, client *http.Client, url string) (body, why string) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err.Error()
 	}

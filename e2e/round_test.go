@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -137,6 +138,7 @@ func (s *soak) asks() {
 func (s *soak) settle(newest ripcord.RunID) {
 	s.Helper()
 	kills, last := s.dice.IntN(3), ""
+	var recovering *process
 	s.untilOr("all runs ended", func() bool {
 		living := slices.ContainsFunc(s.running, (*process).lives) // before show: it may yet make a run
 		v := s.show()
@@ -155,18 +157,17 @@ func (s *soak) settle(newest ripcord.RunID) {
 			s.note("held: %s", v.Reason)
 			s.do("keeper", "start")
 			s.do("retry", "--run", string(v.Run))
-		case v.Interrupted:
+		case v.Interrupted && (recovering == nil || !recovering.lives()):
 			args := []string{"recover", "--run", string(v.Run)}
 			if s.chance(30) {
 				args, s.willed = append(args, "--rollback"), true
 			}
-			p := s.launch(args...)
+			recovering = s.launch(args...)
 			if kills > 0 {
 				kills--
 				s.wait(s.dice.IntN(600))
-				s.kills(p)
+				s.kills(recovering)
 			}
-			s.until("recover ended", func() bool { return !p.lives() })
 		}
 		return false
 	}, func() { s.Logf("seed %d:\n%s\n%+v", s.seed, strings.Join(s.log, "\n"), s.show()) })
@@ -225,8 +226,9 @@ func (s *soak) calm() {
 		want = fmt.Sprintf("1 keepers, 0 proxies, 0 instances of %s of 0, 0 shims, 0 others, answer ", s.now)
 	}
 	s.untilOr("all is calm", func() bool { return word() == want }, func() { s.Logf("want %s,\ngot %s", want, word()) })
-	s.same("in seed "+fmt.Sprint(s.seed), s.now, s.want)
-	s.truth("in seed "+fmt.Sprint(s.seed), s.now, s.show().Run)
+	at := "in seed " + strconv.FormatInt(s.seed, 10)
+	s.same(at, s.now, s.want)
+	s.truth(at, s.now, s.show().Run)
 	s.verified()
 }
 

@@ -62,7 +62,7 @@ func TestSoak(t *testing.T) {
 	}
 	total := newTally()
 	var done sync.WaitGroup
-	for range lanes {
+	for range lanes { //nolint:paralleltest // lanes are beside one another, worlds of a lane after one another
 		done.Go(func() {
 			for total.failed.Load() < 5 && more() {
 				seed := next.Add(1)

@@ -17,16 +17,15 @@ func (s *soak) fells(what string, kill func() bool) {
 }
 
 // fellsAny kills one of them.
-func (s *soak) fellsAny(what string, all []found) (found, bool) {
+func (s *soak) fellsAny(what string, all []found) {
 	s.Helper()
 	if len(all) == 0 {
-		return found{}, false
+		return
 	}
 	victim := all[s.dice.IntN(len(all))]
 	s.note("kills %s: %s", what, victim)
 	s.total.add("killed: "+what, 1)
 	s.kill([]found{victim})
-	return victim, true
 }
 
 // outage begins: from now until all is calm nobody need answer.
