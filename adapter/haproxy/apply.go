@@ -108,11 +108,16 @@ func unchanged(backend string, now, before, want image) error {
 }
 
 // await looks until HAProxy answers: a reload or restart takes a moment.
-func (s *Step) await(ctx context.Context) (view, error) {
+func (s *Step) await(ctx context.Context) (view, error) { return s.until(ctx, s.look) }
+
+// awaitServers is await without the configuration file.
+func (s *Step) awaitServers(ctx context.Context) (view, error) { return s.until(ctx, s.servers) }
+
+func (s *Step) until(ctx context.Context, look func(context.Context) (view, error)) (view, error) {
 	limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
 	defer cancel()
 	for {
-		v, err := s.look(limited)
+		v, err := look(limited)
 		if !errors.Is(err, errNoAnswer) {
 			return v, err
 		}
@@ -125,16 +130,9 @@ func (s *Step) await(ctx context.Context) (view, error) {
 	}
 }
 
-// has reports whether the servers and lines of want are there. What somebody
-// else added does not matter here.
+// has reports whether the servers and lines of want are there.
 func has(now, want image) bool {
-	for _, to := range want.Servers {
-		is := now.server(to.Name)
-		if is == nil || *is != to && (!is.Backup || !to.Backup) {
-			return false
-		}
-	}
-	return want.Lines == nil || now.sameLines(want)
+	return now.hasServers(want) && (want.Lines == nil || now.sameLines(want))
 }
 
 // say writes a line to the step's log.

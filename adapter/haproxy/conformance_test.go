@@ -25,7 +25,7 @@ func TestConformanceDynamic(t *testing.T) {
 		green := []*target{startTarget(t, "green"), startTarget(t, "green")}
 		b := startBalancer(t, lines("app", blue...))
 		return adaptertest.Fixture{
-			Adapter: haproxy.New(), Scope: scope, Spec: spec(t, b, "green", map[string]any{"ready_timeout": 3}, green...),
+			Adapter: haproxy.New(), Scope: scope, Spec: spec(t, b, "green", map[string]any{"ready_timeout": 5}, green...),
 			Fingerprint: func(t *testing.T) string { t.Helper(); return b.servers(t, append(blue, green...)...) },
 			References:  []string{"targets", "colour"},
 			Breaks: []adaptertest.Break{{
@@ -45,7 +45,7 @@ func TestConformanceSlots(t *testing.T) {
 		scope := adaptertest.NewScope(t)
 		blue, green := startTarget(t, "blue"), []*target{startTarget(t, "green"), startTarget(t, "green")}
 		b := startBalancer(t, marked(lines("blue", blue)+"  server green1 127.0.0.1:1 check inter 20ms disabled\n"))
-		change := map[string]any{"ready_timeout": 3, "config": b.config, "weight": 20, "validate": []string{haproxyPath(), "-c", "-f", "%s"}}
+		change := map[string]any{"ready_timeout": 5, "config": b.config, "weight": 20, "validate": []string{haproxyPath(), "-c", "-f", "%s"}}
 		return adaptertest.Fixture{
 			Adapter: haproxy.New(), Scope: scope, Spec: spec(t, b, "green", change, green...),
 			Fingerprint: func(t *testing.T) string {

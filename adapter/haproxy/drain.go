@@ -28,14 +28,17 @@ func (s *Step) send(ctx context.Context, name, address string) error {
 	}))
 }
 
-// drained waits until a server without weight has no sessions left, at most for
-// drain_timeout. It returns how many are left.
-func (s *Step) drained(ctx context.Context, a ripcord.Attempt, name string) (int, error) {
-	limited, cancel := context.WithTimeout(ctx, s.settings.Drain.Std())
-	defer cancel()
+// patience ends after drain_timeout: once for all servers that drain together.
+func (s *Step) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.settings.Drain.Std())
+}
+
+// drained waits until a server without weight has no sessions left, at most until
+// limited ends. It returns how many are left.
+func (s *Step) drained(ctx, limited context.Context, a ripcord.Attempt, name string) (int, error) {
 	left, seen := 0, 0
 	for {
-		v, err := s.client.look(ctx, s.settings.Backend)
+		v, err := s.servers(ctx)
 		if err != nil {
 			return left, err
 		}
@@ -62,14 +65,14 @@ func (s *Step) drained(ctx context.Context, a ripcord.Attempt, name string) (int
 
 // remove drains a server and removes it; what is left then is cut, because
 // HAProxy removes no server that is in use.
-func (s *Step) remove(ctx context.Context, a ripcord.Attempt, is server) error {
+func (s *Step) remove(ctx, limited context.Context, a ripcord.Attempt, is server) error {
 	at := s.settings.Backend + "/" + is.Name
 	if is.Weight != 0 {
 		if err := s.client.together(ctx, []string{"set server " + at + " weight 0"}); err != nil {
 			return refusal(err)
 		}
 	}
-	left, err := s.drained(ctx, a, is.Name)
+	left, err := s.drained(ctx, limited, a, is.Name)
 	if err != nil {
 		return err
 	}
@@ -82,12 +85,12 @@ func (s *Step) remove(ctx context.Context, a ripcord.Attempt, is server) error {
 		}
 		say(a, "server %s: %d sessions were cut", is.Name, left)
 	}
-	limited, cancel := context.WithTimeout(ctx, deleteTimeout)
+	soon, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	for {
 		err := s.client.do(ctx, command{text: "del server " + at, fine: []string{"Server deleted", "No such server"}})
 		refused, ok := errors.AsType[*refusedError](err)
-		if !ok || !strings.Contains(refused.answer, "connection") || !pause(limited, pollInterval) {
+		if !ok || !strings.Contains(refused.answer, "connection") || !pause(soon, pollInterval) {
 			return refusal(err)
 		}
 	}

@@ -169,7 +169,7 @@ func (b *balancer) start(t *testing.T) {
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		c, err := net.Dial("unix", b.socket)
 		if err == nil {
@@ -331,7 +331,7 @@ func undo(t *testing.T, step ripcord.Step, journal *adaptertest.Journal) {
 // waitFor polls for something that another process does.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)

@@ -69,6 +69,18 @@ func (i image) bytes() ([]byte, error) { return json.Marshal(i) }
 // sameServers reports whether both have the same servers in the same states.
 func (i image) sameServers(o image) bool { return slices.Equal(i.Servers, o.Servers) }
 
+// hasServers reports whether the servers of want are there. What somebody else
+// added does not matter here.
+func (i image) hasServers(want image) bool {
+	for _, to := range want.Servers {
+		is := i.server(to.Name)
+		if is == nil || *is != to && (!is.Backup || !to.Backup) {
+			return false
+		}
+	}
+	return true
+}
+
 func (i image) sameLines(o image) bool {
 	return (i.Lines == nil) == (o.Lines == nil) && (i.Lines == nil || *i.Lines == *o.Lines)
 }

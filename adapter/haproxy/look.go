@@ -65,7 +65,7 @@ var errNoBackend = errors.New("HAProxy has no such backend")
 
 // look asks HAProxy for the backend, and reads our lines of its configuration.
 func (s *Step) look(ctx context.Context) (view, error) {
-	v, err := s.client.look(ctx, s.settings.Backend)
+	v, err := s.servers(ctx)
 	if err != nil || s.settings.Config == "" {
 		return v, err
 	}
@@ -76,6 +76,11 @@ func (s *Step) look(ctx context.Context) (view, error) {
 	lines := file.lines()
 	v.image.Lines = &lines
 	return v, nil
+}
+
+// servers asks HAProxy for the backend.
+func (s *Step) servers(ctx context.Context) (view, error) {
+	return s.client.look(ctx, s.settings.Backend)
 }
 
 func (c client) look(ctx context.Context, backend string) (view, error) {

@@ -82,14 +82,9 @@ func (m *metric) Read(ctx context.Context) (ripcord.Reading, error) {
 	return reading, nil
 }
 
-// arm sums up the servers of one side.
+// arm tells of the servers of one side.
 func (m *metric) arm(rows []row, side ripcord.Side, life string) ripcord.Arm {
-	var mine []row
-	for _, r := range rows {
-		if r["svname"] != "BACKEND" && belongs(r, side) {
-			mine = append(mine, r)
-		}
-	}
+	mine := ofSide(rows, side)
 	if m.settings.Value != "" {
 		return ripcord.Arm{Value: average(mine, m.settings.Value)}
 	}
@@ -103,14 +98,25 @@ func (m *metric) arm(rows []row, side ripcord.Side, life string) ripcord.Arm {
 	return arm
 }
 
-// belongs reports whether a server is one of a side: by its address where the
-// side's are known, else by its name.
-func belongs(r row, side ripcord.Side) bool {
-	if addresses := split(side.Addresses); len(addresses) > 0 && !unresolved(side.Addresses) {
-		return slices.Contains(addresses, r["addr"])
+// ofSide returns the servers of a side: by its addresses, else by its colour.
+func ofSide(rows []row, side ripcord.Side) []row {
+	var placed, named []row
+	addresses, names := split(side.Addresses), Settings{Colour: side.Colour}
+	for _, r := range rows {
+		if r["svname"] == "BACKEND" {
+			continue
+		}
+		if slices.Contains(addresses, r["addr"]) {
+			placed = append(placed, r)
+		}
+		if side.Colour != "" && names.names(r["svname"]) {
+			named = append(named, r)
+		}
 	}
-	named := Settings{Colour: side.Colour}
-	return side.Colour != "" && !unresolved(side.Colour) && named.names(r["svname"])
+	if len(placed) > 0 {
+		return placed
+	}
+	return named
 }
 
 // counted returns what a server has answered and what failed: answers of its own

@@ -38,7 +38,7 @@ func (m *mover) reach(ctx context.Context, v view) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		next, looked := m.step.await(ctx)
+		next, looked := m.look(ctx)
 		switch {
 		case looked != nil:
 			return errors.Join(err, looked)
@@ -48,12 +48,20 @@ func (m *mover) reach(ctx context.Context, v view) error {
 			continue
 		case err != nil:
 			return err
-		case has(next.image, m.want):
+		case m.back && next.image.hasServers(m.want), has(next.image, m.want):
 			return nil
 		}
 		return m.notTaken(next.image)
 	}
 	return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: fmt.Sprintf("HAProxy was restarted %d times in a row", maxRestarts)}
+}
+
+// look sees what there is. The way back does not depend on the file.
+func (m *mover) look(ctx context.Context) (view, error) {
+	if m.back {
+		return m.step.awaitServers(ctx)
+	}
+	return m.step.await(ctx)
 }
 
 // notTaken says what HAProxy has in place of what it was told.
@@ -79,16 +87,29 @@ func (m *mover) once(ctx context.Context, now image) error {
 	if err := m.ready(ctx); err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{m.write, m.shift}
 	if m.back {
-		steps = []func(context.Context) error{m.shift, m.write}
+		return m.onceBack(ctx)
 	}
-	for _, step := range append(steps, m.settle) {
+	for _, step := range []func(context.Context) error{m.write, m.shift, m.settle} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// onceBack moves the traffic before anything else; a file that cannot be put back
+// does not keep the new servers from going.
+func (m *mover) onceBack(ctx context.Context) error {
+	if err := m.shift(ctx); err != nil {
+		return err
+	}
+	written := m.write(ctx)
+	settled := m.settle(ctx)
+	if written != nil {
+		return written
+	}
+	return settled
 }
 
 // prepare makes, sends and wakes the servers that are wanted ready and are not,
@@ -161,7 +182,9 @@ func (m *mover) wake(ctx context.Context, is, to server) error {
 // maintenance.
 func (m *mover) redirect(ctx context.Context, is, to server) error {
 	if is.carries() {
-		if err := m.drained(ctx, to.Name); err != nil {
+		limited, cancel := m.step.patience(ctx)
+		defer cancel()
+		if _, err := m.step.drained(ctx, limited, m.attempt, to.Name); err != nil {
 			return err
 		}
 	}
@@ -181,7 +204,7 @@ func (m *mover) write(ctx context.Context) error {
 
 // shift moves the weights: all up first, then all down.
 func (m *mover) shift(ctx context.Context) error {
-	v, err := m.step.look(ctx)
+	v, err := m.step.servers(ctx)
 	if err != nil {
 		return err
 	}
@@ -218,18 +241,20 @@ func (m *mover) removes(is server) bool {
 
 // settle brings those servers that have lost their traffic to what is wanted.
 func (m *mover) settle(ctx context.Context) error {
-	v, err := m.step.look(ctx)
+	v, err := m.step.servers(ctx)
 	if err != nil {
 		return err
 	}
+	limited, cancel := m.step.patience(ctx)
+	defer cancel()
 	for _, is := range v.image.Servers {
 		to := m.want.server(is.Name)
 		switch {
 		case to == nil && m.removes(is):
-			err = m.step.remove(ctx, m.attempt, is)
+			err = m.step.remove(ctx, limited, m.attempt, is)
 		case to == nil || *to == is || is.Backup:
 		default:
-			err = m.rest(ctx, is, *to)
+			err = m.rest(ctx, limited, is, *to)
 		}
 		if err != nil {
 			return err
@@ -239,10 +264,10 @@ func (m *mover) settle(ctx context.Context) error {
 }
 
 // rest puts a server to rest as it is wanted.
-func (m *mover) rest(ctx context.Context, is, to server) error {
+func (m *mover) rest(ctx, limited context.Context, is, to server) error {
 	at := m.step.settings.Backend + "/" + is.Name
 	if m.back && is.Admin == ready && to.Admin != ready {
-		if err := m.drained(ctx, is.Name); err != nil {
+		if _, err := m.step.drained(ctx, limited, m.attempt, is.Name); err != nil {
 			return err
 		}
 	}
@@ -271,11 +296,6 @@ func (m *mover) rest(ctx context.Context, is, to server) error {
 		changes = append(changes, fmt.Sprintf("set server %s weight %d", at, to.Weight))
 	}
 	return refusal(m.step.client.together(ctx, changes))
-}
-
-func (m *mover) drained(ctx context.Context, name string) error {
-	_, err := m.step.drained(ctx, m.attempt, name)
-	return err
 }
 
 // refusal turns HAProxy's refusal into a failure.

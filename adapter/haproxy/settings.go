@@ -68,7 +68,6 @@ const (
 
 func decode(spec ripcord.StepSpec) (Settings, error) {
 	s := Settings{Drain: defaultPatient, Ready: defaultPatient, Validate: []string{"haproxy", "-c", "-f", "%s"}}
-	s.Health = Health{Interval: ripcord.Duration(200 * time.Millisecond), Timeout: ripcord.Duration(time.Second), Successes: 2, Failures: 2}
 	decoder := json.NewDecoder(bytes.NewReader(spec.Settings))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
@@ -112,6 +111,7 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 		sum := sha256.Sum256([]byte(strings.Join(targets, ",")))
 		s.Colour = "side-" + hex.EncodeToString(sum[:3]) + "-"
 	}
+	s.Health = s.Health.withDefaults()
 	if err := s.Health.validate(); err != nil {
 		return wrong("see the settings of kind shift", "%w", err)
 	}
@@ -124,7 +124,24 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 	return nil
 }
 
-func (h *Health) validate() error {
+// withDefaults fills in what is 0.
+func (h Health) withDefaults() Health {
+	if h.Interval == 0 {
+		h.Interval = ripcord.Duration(200 * time.Millisecond)
+	}
+	if h.Timeout == 0 {
+		h.Timeout = ripcord.Duration(time.Second)
+	}
+	if h.Successes == 0 {
+		h.Successes = 2
+	}
+	if h.Failures == 0 {
+		h.Failures = 2
+	}
+	return h
+}
+
+func (h Health) validate() error {
 	switch {
 	case h.HTTP != "" && !strings.HasPrefix(h.HTTP, "/"):
 		return errors.New("health: http is a path that begins with /")

@@ -256,6 +256,26 @@ func TestUndoLeavesOthersFile(t *testing.T) {
 	}
 }
 
+// TestUndoWithoutFile: the way back does not depend on a file that is gone.
+func TestUndoWithoutFile(t *testing.T) {
+	t.Parallel()
+	scope := adaptertest.NewScope(t)
+	blue, green := startTarget(t, "blue"), startTarget(t, "green")
+	b := startBalancer(t, marked(lines("blue", blue)))
+	step := open(t, scope, spec(t, b, "green", keeps(b), green))
+	before := b.servers(t)
+	journal := apply(t, step)
+	if err := os.Remove(b.config); err != nil {
+		t.Fatal(err)
+	}
+	if err := step.Undo(t.Context(), journal.Attempt(1)); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("undo: %v", err)
+	}
+	if got := b.answers(t, 10); got["blue"] != 10 || b.servers(t) != before {
+		t.Errorf("%v\n%s", got, b.servers(t))
+	}
+}
+
 // TestDrain: a slow request on the old side ends before its server is removed.
 func TestDrain(t *testing.T) {
 	t.Parallel()

@@ -7,18 +7,21 @@ import (
 	"github.com/ripcord-dev/ripcord"
 )
 
-// Undo implements ripcord.Step.
+// Undo implements ripcord.Step. Whatever became of the configuration file, the
+// traffic goes back first.
 func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	before, err := beforeImage(a)
 	if err != nil {
 		return err
 	}
-	v, err := s.await(ctx)
+	v, err := s.awaitServers(ctx)
 	if err != nil {
 		return err
 	}
-	if v.image.sameServers(before) && v.image.sameLines(before) {
-		return nil
+	if v.image.sameServers(before) {
+		if now, err := s.look(ctx); err == nil && now.image.sameServers(before) && now.image.sameLines(before) {
+			return nil
+		}
 	}
 	s.keepEvidence(ctx, a)
 	m := &mover{step: s, attempt: a, before: before, want: before, back: true}
@@ -58,13 +61,15 @@ func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
 		}
 	}
 	m := &mover{step: s, attempt: a, want: image{Servers: left}, back: true}
+	limited, cancel := s.patience(ctx)
+	defer cancel()
 	for n, is := range v.image.Servers {
 		switch {
 		case slices.Contains(gone, is.Name):
-			err = s.remove(ctx, a, is)
+			err = s.remove(ctx, limited, a, is)
 			say(a, "server %s goes", is.Name)
 		case is != left[n]:
-			err = m.rest(ctx, is, left[n])
+			err = m.rest(ctx, limited, is, left[n])
 			say(a, "server %s goes into maintenance", is.Name)
 		}
 		if err != nil {

@@ -25,7 +25,7 @@ func (s *Step) usable(ctx context.Context) error {
 		return refused("write `stats socket "+s.settings.Socket+" level admin` in HAProxy's global section and reload it",
 			"the socket %s gives no admin rights (level %s)", s.settings.Socket, start(level))
 	}
-	v, err := s.client.look(ctx, s.settings.Backend)
+	v, err := s.servers(ctx)
 	if err != nil {
 		return s.plain(ctx, err)
 	}

@@ -83,7 +83,7 @@ func (m *mover) probed(ctx context.Context, names []string) ([]string, error) {
 // returns what is wrong when the context ends.
 func (m *mover) marked(ctx context.Context, names []string) ([]string, error) {
 	for {
-		v, err := m.step.client.look(ctx, m.step.settings.Backend)
+		v, err := m.step.servers(ctx)
 		if err != nil && ctx.Err() == nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func (m *mover) backReady(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, m.step.settings.Ready.Std())
 	defer cancel()
 	for {
-		v, err := m.step.client.look(limited, m.step.settings.Backend)
+		v, err := m.step.servers(limited)
 		if err != nil && limited.Err() == nil {
 			return err
 		}

@@ -140,7 +140,7 @@ func TestSettings(t *testing.T) {
 		"injection":       {map[string]any{"targets": "x;shutdown:1"}, "is not a host"},
 		"options":         {map[string]any{"options": "maxconn 1; x"}, "options"},
 		"validate":        {map[string]any{"validate": []string{"true"}}, "validate is no command"},
-		"health":          {map[string]any{"health": map[string]any{"interval": 0}}, "interval"},
+		"health":          {map[string]any{"health": map[string]any{"interval": -1}}, "interval"},
 		"health path":     {map[string]any{"health": map[string]any{"http": "healthz"}}, "begins with /"},
 		"colour":          {map[string]any{"colour": "blue;"}, "colour"},
 	} {
