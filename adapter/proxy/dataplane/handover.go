@@ -12,9 +12,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // HandOver is the version of how a proxy hands over to its successor: one that
@@ -53,21 +54,30 @@ func (s *sockets) close() {
 	_ = s.lock.Close()
 }
 
-// files returns duplicates for a successor.
-func (s *sockets) files() ([]*os.File, error) {
-	var files []*os.File
-	for _, l := range []net.Listener{s.public, s.control, s.claim} {
-		filer, ok := l.(interface{ File() (*os.File, error) })
+// duplicates returns new descriptors for a successor, which the caller closes.
+// They share their mode with ours: were one of them made blocking, as File of a
+// listener does, our own accepting could never be ended.
+func (s *sockets) duplicates() (all []int, err error) {
+	for _, from := range []any{s.public, s.control, s.claim, s.lock} {
+		conn, ok := from.(syscall.Conn)
 		if !ok {
-			return files, errors.New("a socket cannot be handed over")
+			return all, errors.New("a socket cannot be handed over")
 		}
-		file, err := filer.File()
+		raw, err := conn.SyscallConn()
 		if err != nil {
-			return files, err
+			return all, err
 		}
-		files = append(files, file)
+		var copied int
+		var failed error
+		if err := raw.Control(func(fd uintptr) { copied, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+			return all, err
+		}
+		if failed != nil {
+			return all, failed
+		}
+		all = append(all, copied)
 	}
-	return files, nil
+	return all, nil
 }
 
 // snapshot is what a successor gets besides the sockets.
@@ -113,18 +123,14 @@ func (p *Proxy) give(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	files, err := p.sockets.files()
+	rights, err := p.sockets.duplicates()
 	defer func() {
-		for _, f := range files {
-			_ = f.Close()
+		for _, fd := range rights {
+			_ = unix.Close(fd)
 		}
 	}()
 	if err != nil {
 		return err
-	}
-	rights := make([]int, 0, len(files)+1)
-	for _, f := range append(slices.Clip(files), p.sockets.lock) {
-		rights = append(rights, int(f.Fd()))
 	}
 	_ = conn.SetDeadline(p.now().Add(handOverPatience))
 	frame := binary.BigEndian.AppendUint32([]byte{frameMark}, uint32(len(data))) //nolint:gosec // far below the limit
@@ -202,7 +208,8 @@ func (p *Proxy) retire(front *http.Server, l *link) {
 		case <-tick.C:
 		}
 		report := p.report(shut == nil, os.Getpid())
-		_ = json.NewEncoder(l.conn).Encode(report) // when the successor is gone, what is in use here goes on
+		_ = l.conn.SetWriteDeadline(p.now().Add(reportInterval)) // a successor that hangs must not hold this process up
+		_ = json.NewEncoder(l.conn).Encode(report)               // when the successor is gone, what is in use here goes on
 		if shut == nil || !isClosed(shut) {
 			continue
 		}
