@@ -235,7 +235,7 @@ func (k *keeper) look(ctx context.Context, r placed, w *ward) error {
 	}
 	w.working = true
 	k.beside(func() func() {
-		err := k.revive(ctx, r)
+		err := k.revive(ctx, r, state)
 		return func() {
 			w.working = false
 			switch {
@@ -268,9 +268,9 @@ func (k *keeper) noticeDeath(ctx context.Context, r placed, w *ward, state shim.
 	}
 }
 
-// revive starts a dead instance again, unless somebody else did or it is not
-// wanted any more.
-func (k *keeper) revive(ctx context.Context, r placed) error {
+// revive starts a dead instance again, unless it is not wanted any more or somebody
+// else started it since it was seen; should that life be over, it is another death.
+func (k *keeper) revive(ctx context.Context, r placed, seen shim.State) error {
 	inst, err := shim.OpenInstance(r.dir, k.Proc, false)
 	if err != nil {
 		return err
@@ -281,7 +281,7 @@ func (k *keeper) revive(ctx context.Context, r placed) error {
 		return err
 	}
 	state, err := shim.Look(r.dir, k.Proc)
-	if err != nil || state.ShimLives {
+	if err != nil || state.ShimLives || state.Shim != seen.Shim {
 		return err
 	}
 	spec, err := k.spec(ctx, now)

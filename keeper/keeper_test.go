@@ -250,6 +250,26 @@ func TestACrashLoopBacksOff(t *testing.T) {
 	})
 }
 
+// TestALifeThatNobodySawIsADeath: the keeper saw an instance that was about to be
+// started, and comes to it when that is dead: this waits like any death.
+func TestALifeThatNobodySawIsADeath(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.start(script("a", "exit 3"))
+	p.waitFor("the exit", func() bool { s := p.status("a"); return !s.Running && s.LastExit != nil })
+	all, err := wanted(p.dir, "")
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v %v", all, err)
+	}
+	k := &keeper{Options: Options{Dir: p.dir, Self: p.self, Blobs: blobs(p.dir), Now: time.Now}.withDefaults()}
+	if err := k.revive(t.Context(), all[0], shim.State{}); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.status("a"); s.Restarts != 0 {
+		t.Fatalf("it was started again at once: %+v", s)
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	var b backoff
