@@ -35,6 +35,18 @@ type StageView struct {
 	Since *time.Time `json:"since"`
 }
 
+// Canaries tells how the canaries of a run stand.
+func Canaries(s *engine.State) []CanaryView { return canaries(s, false) }
+
+// ShareOf is the part of the traffic in percent that a shift step gives to the
+// new version.
+func ShareOf(spec *ripcord.StepSpec) float64 {
+	if set := stageOf(spec); set.Weight != nil {
+		return *set.Weight
+	}
+	return 100
+}
+
 // canaries finds the canaries among a run's steps.
 func canaries(s *engine.State, history bool) []CanaryView {
 	var views []CanaryView

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/app"
@@ -193,54 +192,6 @@ func groupOf(s *engine.State, t *engine.Step) string {
 	case ripcord.StepIsPending:
 	}
 	return "not begun"
-}
-
-// affected says whose requests met the new version.
-func affected(s *engine.State) string {
-	var moved, tried, traffic bool
-	var since, until time.Time
-	for i := range s.Plan.Steps {
-		t := s.Steps[s.Plan.Steps[i].ID]
-		if !t.Spec.Traits.Traffic {
-			continue
-		}
-		traffic = true
-		switch {
-		case !t.Started:
-		case len(s.Plan.Reverts) > 0, !t.EndedAt.IsZero() && t.Failure == nil:
-			moved, since, until = true, t.EndedAt, t.UndoEndedAt
-		case t.Seen == nil || t.Seen.Presence != ripcord.Absent:
-			tried, since, until = true, t.StartedAt, t.UndoEndedAt
-		}
-	}
-	switch {
-	case s.Plan.Purpose == ripcord.PurposeAdopt:
-		return "nobody: nothing was changed"
-	case !traffic:
-		return "unknown to Ripcord: this plan moves no traffic"
-	case len(s.Plan.Reverts) > 0:
-		return affectedByRevert(s, until)
-	case moved && until.IsZero():
-		return fmt.Sprintf("all users: they are on %s since %s", s.Plan.Version, clock(since))
-	case moved:
-		return fmt.Sprintf("users between %s and %s (%s), who were sent to %s", clock(since), clock(until), spell(until.Sub(since)), s.Plan.Version)
-	case tried && until.IsZero():
-		return fmt.Sprintf("perhaps some users: the traffic was about to be moved to %s since %s", s.Plan.Version, clock(since))
-	case tried:
-		return fmt.Sprintf("perhaps some users between %s and %s, when the traffic was about to be moved to %s", clock(since), clock(until), s.Plan.Version)
-	}
-	return "nobody: no traffic was moved to " + s.Plan.Version
-}
-
-// affectedByRevert tells of a run that takes a committed release back.
-func affectedByRevert(s *engine.State, until time.Time) string {
-	switch {
-	case until.IsZero():
-		return "all users: they are still on the release that is taken back"
-	case s.Plan.Returns == "":
-		return "all users: the traffic was taken from the release at " + clock(until) + ", and nothing was there before it"
-	}
-	return fmt.Sprintf("all users: they are on %s again since %s", s.Plan.Version, clock(until))
 }
 
 func whyLine(s *engine.State, now standing) string {
