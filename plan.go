@@ -10,6 +10,10 @@ import (
 // binary reads all older ones.
 const PlanVersion = 1
 
+// DefaultRetention is how many releases of an application and environment stay
+// where the plan says nothing else.
+const DefaultRetention = 20
+
 // Purpose says why a run exists.
 type Purpose string
 
@@ -36,6 +40,9 @@ type Plan struct {
 	// Directory is the absolute folder of the plan file; commands run in it.
 	Directory string     `json:"directory"`
 	Steps     []StepSpec `json:"steps"`
+	// Retention is how many releases of the application and environment stay when
+	// the run has ended; 0 is DefaultRetention.
+	Retention int `json:"retention,omitempty"`
 	// Parallel is how many steps may run at once, at least 1.
 	Parallel  int           `json:"parallel"`
 	OnFailure FailurePolicy `json:"on_failure"`

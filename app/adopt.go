@@ -45,6 +45,7 @@ func (a *App) Adopt(ctx context.Context, plan *ripcord.Plan, b Begin, takeOver b
 	if err := a.store.Append(ctx, a.sign(lease, entries)...); err != nil {
 		return nil, err
 	}
+	a.ended(plan)
 	return a.State(ctx, lease.Run)
 }
 

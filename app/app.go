@@ -36,6 +36,8 @@ type App struct {
 	// mine is the run that this process executes now, executed the last one.
 	mineMu         sync.Mutex
 	mine, executed ripcord.RunID
+	// toRetain is the plan of the run that ended last in this process.
+	toRetain *ripcord.Plan
 }
 
 // Open opens the state directory and makes it where it does not exist.
@@ -70,6 +72,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 func (a *App) Close() error {
 	var err error
 	a.closing.Do(func() {
+		a.retain()
 		for _, room := range []string{"commands", "work"} {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(a.dir, room, string(a.looking))))
 		}

@@ -86,6 +86,7 @@ func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Pl
 	})
 	state, err := x.Run(ctx)
 	if err == nil && state.State.Ended() {
+		a.ended(plan)
 		// A rollback run works with the private files of the releases it takes back.
 		if tidyErr := a.tidy(context.WithoutCancel(ctx), append([]ripcord.RunID{lease.Run}, plan.Reverts...)...); tidyErr != nil {
 			a.options.warn("the run has ended well, but not all of its temporary files could be removed: " + tidyErr.Error())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/bundle"
+	"github.com/ripcord-dev/ripcord/store/sqlite"
 )
 
 // Pruned is what PruneJournal removed.
@@ -31,11 +32,16 @@ type remains struct {
 // environment left behind. What unfinished runs, the last good release or a
 // living instance need stays.
 func (a *App) PruneJournal(ctx context.Context, keep int) (Pruned, error) {
+	return a.prune(ctx, func() (sqlite.PruneReport, error) { return a.store.Prune(ctx, keep) })
+}
+
+// prune deletes what the runs have on disk whose entries the journal has pruned.
+func (a *App) prune(ctx context.Context, journal func() (sqlite.PruneReport, error)) (Pruned, error) {
 	all, err := a.remains(ctx)
 	if err != nil {
 		return Pruned{}, err
 	}
-	report, err := a.store.Prune(ctx, keep)
+	report, err := journal()
 	pruned := Pruned{Runs: append([]ripcord.RunID{}, report.Runs...), Blobs: []ripcord.RunID{}}
 	if err != nil {
 		return pruned, err

@@ -65,6 +65,7 @@ func (c *command) executeHidden() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "__execute", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.log = slog.New(slog.NewTextHandler(c.Stderr, nil)) // it goes to the keeper's log
 			a, err := c.open(cmd.Context(), false)
 			if err != nil {
 				return err

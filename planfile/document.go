@@ -15,6 +15,7 @@ type document struct {
 	onFailure ripcord.FailurePolicy
 	onCancel  ripcord.CancelPolicy
 	parallel  int
+	retention int
 	bundle    []string
 	// skipApprovals says that approve steps are left out.
 	skipApprovals bool
@@ -116,7 +117,7 @@ func choose(p *problems, root *node, names []string, wanted string) (name string
 func overlayKeys() []string {
 	return []string{
 		"variables", "services", "balancers", "databases", "metrics", "secrets",
-		"on_failure", "on_cancel", "approvals", "max_data_loss", "parallel",
+		"on_failure", "on_cancel", "approvals", "max_data_loss", "parallel", "retention",
 	}
 }
 
@@ -195,6 +196,7 @@ func (doc *document) read() {
 		"approvals":     func(n *node) { doc.skipApprovals = d.word(n, "approvals", "required", "skip") == "skip" },
 		"max_data_loss": func(n *node) { policy = n },
 		"parallel":      func(n *node) { doc.parallel = d.integer(n, "parallel", 1, 100) },
+		"retention":     func(n *node) { doc.retention = d.integer(n, "retention", 1, 100_000) },
 		"bundle":        func(n *node) { doc.readBundle(n) },
 	}
 	d.object(doc.root, "file", "a plan file", known)
@@ -294,7 +296,7 @@ func (doc *document) file(environments []string) *File {
 	plan := ripcord.Plan{
 		PlanVersion: ripcord.PlanVersion, Purpose: ripcord.PurposeRelease,
 		Application: d.application, Environment: d.environment, Version: d.version,
-		Directory: d.options.Directory, Parallel: doc.parallel,
+		Directory: d.options.Directory, Parallel: doc.parallel, Retention: doc.retention,
 		OnFailure: doc.onFailure, OnCancel: doc.onCancel, Bundle: doc.bundle,
 	}
 	for name := range d.wanted {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"slices"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -33,15 +32,10 @@ func (s *Store) Prune(ctx context.Context, keep int) (PruneReport, error) {
 	}
 	var report PruneReport
 	for _, p := range places {
-		for {
-			pruned, err := s.pruneSome(ctx, p, keep)
-			if err != nil {
-				return report, err
-			}
-			if len(pruned) == 0 {
-				break
-			}
-			report.Runs = append(report.Runs, pruned...)
+		pruned, err := s.prunePlace(ctx, p, newest(keep))
+		report.Runs = append(report.Runs, pruned...)
+		if err != nil {
+			return report, err
 		}
 	}
 	report.Blobs, err = s.ids(ctx, "SELECT id FROM runs WHERE pruned IS NOT NULL AND blobs_gone = 0 ORDER BY n")
@@ -79,20 +73,31 @@ func (s *Store) places(ctx context.Context) ([]place, error) {
 	return places, s.explain("prune", rows.Err())
 }
 
+// prunePlace prunes all that may be, batch by batch.
+func (s *Store) prunePlace(ctx context.Context, p place, kept keeping) (all []ripcord.RunID, err error) {
+	for {
+		pruned, err := s.pruneSome(ctx, p, kept)
+		all = append(all, pruned...)
+		if err != nil || len(pruned) == 0 {
+			return all, err
+		}
+	}
+}
+
 // pruneSome prunes the oldest runs that may be, a few in each transaction, so that
 // releases going on in the meantime hardly wait.
-func (s *Store) pruneSome(ctx context.Context, p place, keep int) (pruned []ripcord.RunID, err error) {
+func (s *Store) pruneSome(ctx context.Context, p place, kept keeping) (pruned []ripcord.RunID, err error) {
 	err = s.write(ctx, func(ctx context.Context, t *transaction) error {
 		pruned = nil
-		all, err := t.history(ctx, p)
+		all, err := history(ctx, t.conn, p)
 		if err != nil {
 			return err
 		}
-		good, err := t.good(ctx, p)
+		good, err := lastGood(ctx, t.conn, p)
 		if err != nil {
 			return err
 		}
-		for _, r := range victims(all, good, keep) {
+		for _, r := range victims(all, good, kept) {
 			if err := t.prune(ctx, r, s.options.Now().Unix()); err != nil {
 				return err
 			}
@@ -104,8 +109,8 @@ func (s *Store) pruneSome(ctx context.Context, p place, keep int) (pruned []ripc
 }
 
 // history returns the place's runs that still have entries, newest first.
-func (t *transaction) history(ctx context.Context, p place) ([]run, error) {
-	rows, err := t.conn.QueryContext(ctx, "SELECT n, fence, ended, summary FROM runs WHERE application = ? AND environment = ? AND pruned IS NULL ORDER BY n DESC",
+func history(ctx context.Context, from rowsOf, p place) ([]run, error) {
+	rows, err := from.QueryContext(ctx, "SELECT n, fence, ended, summary FROM runs WHERE application = ? AND environment = ? AND pruned IS NULL ORDER BY n DESC",
 		p.application, p.environment)
 	if err != nil {
 		return nil, err
@@ -127,55 +132,15 @@ func (t *transaction) history(ctx context.Context, p place) ([]run, error) {
 	return all, rows.Err()
 }
 
-func (t *transaction) good(ctx context.Context, p place) (ripcord.RunID, error) {
+func lastGood(ctx context.Context, from rowsOf, p place) (ripcord.RunID, error) {
 	var id ripcord.RunID
-	err := t.conn.QueryRowContext(ctx, "SELECT coalesce((SELECT run FROM last_good WHERE application = ? AND environment = ?), '')",
+	err := from.QueryRowContext(ctx, "SELECT coalesce((SELECT run FROM last_good WHERE application = ? AND environment = ?), '')",
 		p.application, p.environment).Scan(&id)
 	return id, err
 }
 
 // pruneBatch is how many runs are pruned in one transaction.
 const pruneBatch = 50
-
-// victims returns the oldest runs that may be pruned.
-func victims(all []run, good ripcord.RunID, keep int) []*run {
-	needed := map[ripcord.RunID]bool{good: true, before(all, good): true}
-	for i := range all {
-		if i < keep || !all[i].ended || needed[all[i].summary.Run] {
-			for _, id := range all[i].summary.Reverts { // a rollback's state is folded from what it takes back
-				needed[id] = true
-			}
-		}
-	}
-	var found []*run
-	for i := range slices.Backward(all) {
-		if i >= keep && len(found) < pruneBatch && all[i].ended && !needed[all[i].summary.Run] {
-			found = append(found, &all[i])
-		}
-	}
-	return found
-}
-
-// before returns the release that becomes last good when good is taken back: the
-// newest committed one before it that was not taken back itself.
-func before(all []run, good ripcord.RunID) ripcord.RunID {
-	reverted := map[ripcord.RunID]bool{}
-	passed := false
-	for i := range all {
-		r := &all[i].summary
-		if r.Purpose == ripcord.PurposeRollback && r.Committed {
-			for _, id := range r.Reverts {
-				reverted[id] = true
-			}
-			continue
-		}
-		if passed && r.Committed && !reverted[r.Run] {
-			return r.Run
-		}
-		passed = passed || r.Run == good
-	}
-	return ""
-}
 
 func (t *transaction) prune(ctx context.Context, r *run, now int64) error {
 	if err := t.execText(ctx, "DELETE FROM entries WHERE id BETWEEN ? AND ?", entryID(r.n, 0), entryID(r.n, maxEntries)); err != nil {
