@@ -16,14 +16,10 @@ import (
 )
 
 // All tests run inside a machine with systemd. The test binary plays the service
-// as well: with "__web" it serves HTTP on the address that follows. With "__apply"
-// it is an executor that is told to be killed.
+// as well: with "__web" it serves HTTP on the address that follows.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "__web" {
 		os.Exit(web(os.Args[2], os.Args[3:]))
-	}
-	if len(os.Args) > 2 && os.Args[1] == "__apply" {
-		os.Exit(applyUntil(os.Args[2]))
 	}
 	os.Exit(machine.Main(m))
 }
