@@ -78,8 +78,8 @@ func (s Switches) figures(r Report, moments []time.Time, decided, mixed []float6
 			With("of %d, of them %d POSTs; %v %v", r.Sent, r.Posts, r.Kinds, r.Examples),
 		figure.Of(name+"answers with 5xx", "requests", []float64{float64(failed)}).Below(1).With("of %d", r.Sent),
 		figure.Of(name+"WebSockets lost", "connections", []float64{float64(r.WebSockets - r.WebSocketsAlive)}).Below(1).With("of %d", r.WebSockets),
-		figure.Of(name+"p99 at a switch", "of p99 in peace", []float64{quantile(busy, 0.99) / quantile(peace, 0.99)}).
-			With("%.1f ms of %d requests within %s of a switch, %.1f ms of %d others", quantile(busy, 0.99), len(busy), around, quantile(peace, 0.99), len(peace)),
+		figure.Of(name+"p99 at a switch", "of p99 in peace", []float64{p99(busy) / p99(peace)}).
+			With("%.1f ms of %d requests within %s of a switch, %.1f ms of %d others", p99(busy), len(busy), around, p99(peace), len(peace)),
 		figure.Of(name+"decision to last request on the old side", "ms", decided).With("largest %.0f ms; readiness checks of the new side included", slices.Max(decided)),
 		figure.Of(name+"first request on the new to last on the old side", "ms", mixed).With("largest %.0f ms", slices.Max(mixed)),
 	}
@@ -104,11 +104,11 @@ func split(samples []Sample, moments []time.Time) (peace, busy []float64) {
 	return peace, busy
 }
 
-func quantile(sorted []float64, q float64) float64 {
+func p99(sorted []float64) float64 {
 	if len(sorted) == 0 {
 		return 0
 	}
-	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+	return sorted[min(int(0.99*float64(len(sorted))), len(sorted)-1)]
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
