@@ -105,11 +105,9 @@ func startBalancer(t *testing.T, shop string) *balancer {
 		config: filepath.Join(dir, "haproxy.cfg"), listen: freeAddress(t),
 	}
 	b.write(t, b.text(shop))
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	b.start(t)
-	t.Cleanup(func() {
-		b.stop()
-		_ = os.RemoveAll(dir)
-	})
+	t.Cleanup(b.stop)
 	return b
 }
 
@@ -170,7 +168,7 @@ func (b *balancer) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(time.Minute)
-	for {
+	for { // killed by b.stop, or with the test when it never answers
 		c, err := net.Dial("unix", b.socket)
 		if err == nil {
 			_ = c.Close()
