@@ -200,7 +200,7 @@ func (d *doctor) journal(ctx context.Context, boot Boot) {
 		d.add(LevelBad, "journal", fix, "%v", err)
 		return
 	}
-	defer func() { _ = a.Close() }()
+	defer func() { _ = a.Close() }() //nolint:contextcheck // retention has a time of its own
 	d.runs(ctx, a)
 	d.living(ctx, a, boot)
 }

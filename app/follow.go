@@ -26,11 +26,7 @@ func (a *App) followUntil(ctx context.Context, run ripcord.RunID, l Listener, do
 	}
 	state := engine.Fold(entries)
 	after := lastOf(entries, run)
-	for i := range entries {
-		if l.past != nil {
-			l.past(entries[i])
-		}
-	}
+	l.sawPast(entries)
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
 	for {
@@ -59,6 +55,16 @@ func (a *App) followUntil(ctx context.Context, run ripcord.RunID, l Listener, do
 			return state, context.Cause(ctx)
 		case <-ticker.C:
 		}
+	}
+}
+
+// sawPast tells of the entries that were there before.
+func (l Listener) sawPast(entries []ripcord.Entry) {
+	if l.past == nil {
+		return
+	}
+	for i := range entries {
+		l.past(entries[i])
 	}
 }
 

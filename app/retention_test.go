@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/ripcord-dev/ripcord"
@@ -16,7 +17,7 @@ func TestRetention(t *testing.T) {
 	var runs []ripcord.RunID
 	for i := range 4 {
 		a := reopen(t, first, false)
-		plan := load(t, a, made+fmt.Sprint(i))
+		plan := load(t, a, made+strconv.Itoa(i))
 		plan.Version, plan.Retention = fmt.Sprintf("v%d", i), 1
 		state, err := a.Release(t.Context(), plan, Begin{Who: "ann"}, Listener{})
 		if err != nil || state.State != ripcord.StateSucceeded {

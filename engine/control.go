@@ -173,12 +173,8 @@ func (s *State) Refuse(r ripcord.Request) string {
 		if s.Hold != nil || s.Back || s.Committed {
 			return "nothing to hold: the run is " + string(s.State)
 		}
-	case ripcord.VerbClose:
-		if s.Hold == nil && s.UndoGoingOn() == nil {
-			return fmt.Sprintf("%s needs a held run; this one is %s", r.Verb, s.State)
-		}
-	case ripcord.VerbRetry:
-		return s.refuseRetry(r)
+	case ripcord.VerbClose, ripcord.VerbRetry:
+		return s.refuseHeld(r)
 	case ripcord.VerbSkip:
 		return s.refuseSkip(r)
 	case ripcord.VerbApprove, ripcord.VerbReject:

@@ -45,8 +45,13 @@ func (s *State) onward() ripcord.RunState {
 	return s.underway()
 }
 
-func (s *State) refuseRetry(r ripcord.Request) string {
+// refuseHeld judges what is for a held run, or for an undo in progress.
+func (s *State) refuseHeld(r ripcord.Request) string {
 	switch {
+	case r.Verb == ripcord.VerbClose && s.Hold == nil && s.UndoGoingOn() == nil:
+		return fmt.Sprintf("%s needs a held run; this one is %s", r.Verb, s.State)
+	case r.Verb == ripcord.VerbClose:
+		return ""
 	case s.Hold == nil:
 		return s.refuseStop(r)
 	case r.Step != "" && s.Steps[r.Step] == nil:

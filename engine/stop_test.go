@@ -18,8 +18,8 @@ func undoing(t *testing.T, changes ...func(*ripcord.StepSpec)) *story {
 	return s
 }
 
-func stopped(id ripcord.StepID) ripcord.Entry {
-	return ripcord.Entry{Kind: ripcord.StepUndoFailed, Step: id, Failure: &ripcord.Failure{Class: ripcord.FailedCancelled}}
+func stopped() ripcord.Entry {
+	return ripcord.Entry{Kind: ripcord.StepUndoFailed, Step: "a", Failure: &ripcord.Failure{Class: ripcord.FailedCancelled}}
 }
 
 // TestAbortLetsAnUndoEnd: neither a second abort nor any word without the step's
@@ -47,7 +47,7 @@ func TestRetryStopsAnUndo(t *testing.T) {
 	s := undoing(t)
 	s.must(ripcord.VerbRetry, "a")
 	s.wants("cancel a")
-	s.tell(stopped("a"))
+	s.tell(stopped())
 	s.wants("observe a") // perhaps it was done already
 	s.runs(ripcord.StateRollingBack)
 	s.tell(settled("a", ripcord.Partial, "half"))
@@ -56,7 +56,7 @@ func TestRetryStopsAnUndo(t *testing.T) {
 	s = undoing(t)
 	s.must(ripcord.VerbRetry, "a")
 	s.wants("cancel a")
-	s.tell(stopped("a"))
+	s.tell(stopped())
 	s.wants("observe a")
 	s.tell(settled("a", ripcord.Absent, "old"))
 	s.wants("rolled_back")
@@ -88,7 +88,7 @@ func TestSkipStopsAnUndo(t *testing.T) {
 	s := undoing(t)
 	s.must(ripcord.VerbSkip, "a")
 	s.wants("cancel a")
-	s.tell(stopped("a"))
+	s.tell(stopped())
 	s.wants("rolled_back")
 
 	s = undoing(t)
@@ -106,7 +106,7 @@ func TestCloseStopsAnUndo(t *testing.T) {
 	s := undoing(t)
 	s.must(ripcord.VerbClose, "")
 	s.wants("cancel a")
-	s.tell(stopped("a"))
+	s.tell(stopped())
 	s.wants("closed")
 }
 
@@ -118,7 +118,7 @@ func TestAPauseOutlastsTheStop(t *testing.T) {
 	s.wants()
 	s.must(ripcord.VerbRetry, "a")
 	s.wants("cancel a")
-	s.tell(stopped("a"))
+	s.tell(stopped())
 	s.wants()
 	s.runs(ripcord.StatePaused)
 	s.must(ripcord.VerbResume, "")

@@ -118,8 +118,8 @@ func sameFiles(from, dir string, files []string) (bool, error) {
 		case err != nil || have.Mode() != public(info):
 			same = false
 		case info.Mode().IsRegular():
-			want, wantErr := os.ReadFile(filepath.Join(from, name))
-			data, dataErr := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // a path of our own
+			want, wantErr := os.ReadFile(filepath.Join(from, name)) //nolint:gosec // a path in the bundle
+			data, dataErr := os.ReadFile(filepath.Join(dir, name))  //nolint:gosec // a path of our own
 			same = same && wantErr == nil && dataErr == nil && bytes.Equal(want, data)
 		case info.Mode()&fs.ModeSymlink != 0:
 			want, wantErr := os.Readlink(filepath.Join(from, name))
@@ -150,17 +150,8 @@ func public(info fs.FileInfo) fs.FileMode {
 // each visits the files and everything below them, and the folders above.
 func each(from string, files []string, visit func(name string, info fs.FileInfo) error) error {
 	for _, path := range files {
-		for i, c := range path {
-			if c != filepath.Separator {
-				continue
-			}
-			info, err := os.Lstat(filepath.Join(from, path[:i]))
-			if err == nil {
-				err = visit(path[:i], info)
-			}
-			if err != nil {
-				return skipped(err)
-			}
+		if err := above(from, path, visit); err != nil {
+			return skipped(err)
 		}
 		err := filepath.WalkDir(filepath.Join(from, path), func(name string, entry fs.DirEntry, err error) error {
 			if err != nil {
@@ -176,6 +167,23 @@ func each(from string, files []string, visit func(name string, info fs.FileInfo)
 			}
 			return visit(rel, info)
 		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// above visits the folders that lead to a path, the outermost first.
+func above(from, path string, visit func(name string, info fs.FileInfo) error) error {
+	for i, c := range path {
+		if c != filepath.Separator {
+			continue
+		}
+		info, err := os.Lstat(filepath.Join(from, path[:i]))
+		if err == nil {
+			err = visit(path[:i], info)
+		}
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,7 +58,7 @@ func Lookup(name string) (Account, error) {
 			WithFix("run ripcord as root, or as that user, or leave out user")
 	}
 	if !pair {
-		a.addGroups(found)
+		a = a.withGroups(found)
 	}
 	return a, nil
 }
@@ -67,16 +68,17 @@ func unknown(name string) error {
 		WithFix("make the user (useradd --system %s), or correct user; it is a name, name:group or uid:gid", name)
 }
 
-func (a *Account) addGroups(of *user.User) {
+func (a Account) withGroups(of *user.User) Account {
 	ids, err := of.GroupIds()
 	if err != nil {
-		return // what only these groups may reach counts as out of reach
+		return a // what only these groups may reach counts as out of reach
 	}
 	for _, id := range ids {
 		if gid, err := strconv.ParseUint(id, 10, 32); err == nil && int(gid) != a.Groups[0] {
 			a.Groups = append(a.Groups, int(gid))
 		}
 	}
+	return a
 }
 
 // Other reports whether the account is another one than ours, so that what we
@@ -97,9 +99,9 @@ func (a Account) Barrier(path string) string {
 	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		way = append(way, dir)
 	}
-	for i := len(way) - 1; i >= 0; i-- {
-		if !a.Enters(way[i]) {
-			return way[i]
+	for _, dir := range slices.Backward(way) {
+		if !a.Enters(dir) {
+			return dir
 		}
 	}
 	return path
@@ -131,7 +133,7 @@ func (a Account) as(do func() error) error {
 	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, ^uintptr(0), uintptr(gids[0]), ^uintptr(0)); errno != 0 {
 		return errno
 	}
-	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(a.UID), ^uintptr(0)); errno != 0 { //nolint:gosec // parsed as 32 bits
+	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(a.UID), ^uintptr(0)); errno != 0 {
 		return errno
 	}
 	return do()
