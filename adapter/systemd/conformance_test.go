@@ -48,6 +48,10 @@ func newScope(t *testing.T) ripcord.Scope {
 // forget removes all units of an application.
 func forget(t *testing.T, application string) {
 	t.Helper()
+	if t.Failed() {
+		out, _ := exec.Command("sh", "-c", "systemctl status --full --no-pager 'ripcord-"+application+"-*'; journalctl --no-pager -n 30 -u 'ripcord-"+application+"-*'").CombinedOutput()
+		t.Logf("%s", out)
+	}
 	const script = `cd /etc/systemd/system; for u in ripcord-$1-*.service; do
 [ -e "$u" ] || continue; systemctl disable -q --now "$u"; systemctl reset-failed "$u" 2>/dev/null; rm "$u"; done
 rm -rf /var/lib/ripcord-units/*"$1"-*; systemctl daemon-reload`

@@ -70,6 +70,9 @@ func (s *Step) kept(folder string) ([]string, error) {
 			path, ok = s.artifact(word)
 		}
 		if !ok {
+			if i == 0 && strings.Contains(word, "/") && !open(word) && !filepath.IsAbs(word) {
+				argv[i] = filepath.Join(s.directory(), word) // systemd takes no other paths
+			}
 			continue
 		}
 		if _, err := os.Lstat(filepath.Join(s.scope.Bundle, path)); err != nil {

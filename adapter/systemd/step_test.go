@@ -49,7 +49,7 @@ func TestTextsArrive(t *testing.T) {
 	scope := newScope(t)
 	secrets := adaptertest.Secrets{"TOKEN": "t0ken-value", "HARD": strings.Join(hard(), "|")}
 	scope.Secrets = secrets
-	command := append([]string{"./bin/shop", "__web", "${instance.address}"}, hard()...)
+	command := append([]string{filepath.Join(scope.Directory, "bin/shop"), "__web", "${instance.address}"}, hard()...)
 	command = append(command, "--secret=${secret:HARD}", "${instance.number} ${release.directory}")
 	environment := map[string]string{"TOKEN": "${secret:TOKEN}", "HARD": "${secret:HARD}"}
 	for i, text := range hard() {

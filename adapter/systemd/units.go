@@ -28,7 +28,8 @@ type unit struct {
 	Digest string `json:"digest"`
 	// Enabled says that it starts at boot.
 	Enabled bool `json:"enabled"`
-	// Active, Sub and Result are systemd's words.
+	// Load, Active, Sub and Result are systemd's words.
+	Load     string `json:"load"`
 	Active   string `json:"active"`
 	Sub      string `json:"sub"`
 	Result   string `json:"result"`
@@ -42,9 +43,12 @@ type unit struct {
 // running reports whether an instance's process is there.
 func (u *unit) running() bool { return u.Active == "active" && u.Sub == "running" }
 
+// refused reports whether systemd does not take the unit file.
+func (u *unit) refused() bool { return u.Load == "bad-setting" || u.Load == "error" }
+
 // ended reports whether its process ended and has not been started again yet.
 func (u *unit) ended() bool {
-	return u.Active == "failed" || u.Sub == "auto-restart" || u.Active == "inactive" && u.ExitCode != 0
+	return u.refused() || u.Active == "failed" || u.Sub == "auto-restart" || u.Active == "inactive" && u.ExitCode != 0
 }
 
 // run runs a command on the machine and returns its output. Another exit status
@@ -157,7 +161,7 @@ func (h host) fill(ctx context.Context, units []unit) error {
 	if len(units) == 0 {
 		return nil
 	}
-	args := []string{"systemctl", "show", "--property=Id,ActiveState,SubState,Result,NRestarts,ExecMainCode,ExecMainStatus,UnitFileState"}
+	args := []string{"systemctl", "show", "--property=Id,ActiveState,SubState,Result,NRestarts,ExecMainCode,ExecMainStatus,UnitFileState,LoadState"}
 	out, err := h.run(ctx, append(args, names(units)...)...)
 	if err != nil {
 		return err
@@ -174,6 +178,7 @@ func (h host) fill(ctx context.Context, units []unit) error {
 		}
 		u := &units[at]
 		u.Active, u.Sub, u.Result = properties["ActiveState"], properties["SubState"], properties["Result"]
+		u.Load = properties["LoadState"]
 		u.Enabled = properties["UnitFileState"] == "enabled"
 		for key, number := range map[string]*int{"NRestarts": &u.Restarts, "ExecMainCode": &u.ExitCode, "ExecMainStatus": &u.ExitStatus} {
 			*number, _ = strconv.Atoi(properties[key]) // systemd writes numbers

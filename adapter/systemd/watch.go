@@ -189,6 +189,9 @@ func taken(lines []string) bool {
 // exit tells how the newest process of a unit ended.
 func (u *unit) exit() (how string, exit *ripcord.Exit) {
 	const exited = 1
+	if u.refused() {
+		return "was not taken by systemd (systemctl status " + u.Name + " says why), and failed", nil
+	}
 	if u.ExitCode == 0 {
 		return "ended (" + u.Result + ")", nil
 	}
