@@ -168,13 +168,14 @@ func (b *balancer) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(time.Minute)
-	for { // killed by b.stop, or with the test when it never answers
+	for {
 		c, err := net.Dial("unix", b.socket)
 		if err == nil {
 			_ = c.Close()
 			return
 		}
 		if time.Now().After(deadline) {
+			b.stop()
 			t.Fatalf("HAProxy does not start: %s", b.log.String())
 		}
 		time.Sleep(2 * time.Millisecond)
