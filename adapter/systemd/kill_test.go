@@ -82,6 +82,7 @@ func TestKilledAnywhere(t *testing.T) {
 		for _, undo := range []bool{false, true} {
 			after := at%2 == 0 // each touch in one manner, neighbours in the other
 			t.Run(fmt.Sprintf("touch %d, after it %t, then undo %t", at, after, undo), func(t *testing.T) {
+				t.Parallel()
 				killed(t, one, &mortal{Machine: systemd.Local(), at: at, after: after}, undo)
 			})
 		}

@@ -42,9 +42,14 @@ func (s *Step) definition(ctx context.Context, p place, number int) (*definition
 	d := &definition{
 		labels: l, directory: s.directory(), grace: s.settings.Grace.Std().Seconds(), restart: s.settings.Restart, limits: s.settings.Limits,
 		environment: []variable{
-			{ownPrefix + "ADDRESS", l.Address}, {ownPrefix + "APPLICATION", l.Application}, {ownPrefix + "COLOUR", l.Colour},
-			{ownPrefix + "ENVIRONMENT", l.Environment}, {ownPrefix + "INSTANCE", strconv.Itoa(number)},
-			{ownPrefix + "RUN", l.Run}, {ownPrefix + "SERVICE", l.Service}, {ownPrefix + "VERSION", l.Version},
+			{ownPrefix + "ADDRESS", l.Address},
+			{ownPrefix + "APPLICATION", l.Application},
+			{ownPrefix + "COLOUR", l.Colour},
+			{ownPrefix + "ENVIRONMENT", l.Environment},
+			{ownPrefix + "INSTANCE", strconv.Itoa(number)},
+			{ownPrefix + "RUN", l.Run},
+			{ownPrefix + "SERVICE", l.Service},
+			{ownPrefix + "VERSION", l.Version},
 		},
 	}
 	d.user, d.group, _ = strings.Cut(s.settings.User, ":")

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -24,9 +26,7 @@ func with(t *testing.T, change map[string]any) string {
 	if err := json.Unmarshal([]byte(settings), &all); err != nil {
 		t.Fatal(err)
 	}
-	for key, value := range change {
-		all[key] = value
-	}
+	maps.Copy(all, change)
 	raw, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestReleasesTakeTurns(t *testing.T) {
 			t.Errorf("after its Finish, %s is %s (%v)", version, seen.Presence, err)
 		}
 		out, err := exec.Command("systemctl", "list-unit-files", "--no-legend", "ripcord-"+scope.Application+"-*").Output()
-		if err != nil || strings.Count(string(out), "enabled enabled") != 2 || strings.Count(string(out), "-"+want+"-") != 2 {
+		if err != nil || len(regexp.MustCompile(`\.service +enabled`).FindAll(out, -1)) != 2 || strings.Count(string(out), "-"+want+"-") != 2 {
 			t.Errorf("units after %s (%v):\n%s", version, err, out)
 		}
 	}
@@ -239,7 +239,8 @@ func TestAnotherPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = busy.Process.Kill(); _ = busy.Wait() })
-	for get("http://127.0.0.1:18000/healthz") == "no answer" { //nolint:revive // the service begins
+	for get("http://127.0.0.1:18000/healthz") == "no answer" {
+		continue // the service begins
 	}
 	journal := journalOf(t, scope, step)
 	if err := step.Apply(t.Context(), journal.Attempt(1)); err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 //go:embed start.sh
-var start string //nolint:gochecknoglobals // an embedded file
+var start string
 
 // patience is how long a boot or a shutdown may take.
 const patience = 60 * time.Second
@@ -269,7 +269,7 @@ func children(pid int) []int {
 		return nil
 	}
 	var pids []int
-	for _, word := range strings.Fields(string(text)) {
+	for word := range strings.FieldsSeq(string(text)) {
 		if pid, err := strconv.Atoi(word); err == nil {
 			pids = append(pids, pid)
 		}
