@@ -134,7 +134,7 @@ func (c *command) crontabs(ctx context.Context, dir string) map[string]string {
 	if owner := c.ownerOf(dir); c.Root && owner != "" {
 		args, name = []string{"-l", "-u", owner}, "the crontab of "+owner
 	}
-	if text, err := exec.CommandContext(ctx, "crontab", args...).Output(); err == nil { //nolint:gosec // a user's name
+	if text, err := exec.CommandContext(ctx, "crontab", args...).Output(); err == nil {
 		found[name] = string(text)
 	}
 	return found
@@ -164,46 +164,62 @@ func cronStarts(line, dir string) (program string, ok bool) {
 // cronWords splits a command of a crontab as its shell does, as far as plain and
 // quoted words go. The text after a bare % is the command's input.
 func cronWords(text string) []string {
-	var words []string
-	var word strings.Builder
-	var quote rune
-	inWord, escaped := false, false
+	s := &splitter{}
 	for _, r := range text {
-		switch {
-		case escaped:
-			if quote == '\'' && r != '%' {
-				word.WriteRune('\\')
-			}
-			word.WriteRune(r)
-			escaped = false
-		case r == '\\':
-			inWord, escaped = true, true
-		case r == '%' || r == '\n':
-			if inWord {
-				words = append(words, word.String())
-			}
-			return words
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(r)
-		case r == '\'' || r == '"':
-			quote, inWord = r, true
-		case r == ' ' || r == '\t':
-			if inWord {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			inWord = false
-		default:
-			word.WriteRune(r)
-			inWord = true
+		if !s.quoting() && r == '\n' || r == '%' && !s.escaped {
+			break
 		}
+		s.take(r)
 	}
-	if inWord {
-		words = append(words, word.String())
+	s.end()
+	return s.words
+}
+
+// splitter collects words.
+type splitter struct {
+	words   []string
+	word    strings.Builder
+	quote   rune
+	inWord  bool
+	escaped bool
+}
+
+func (s *splitter) quoting() bool { return s.quote != 0 }
+
+func (s *splitter) take(r rune) {
+	if s.escaped {
+		if s.quote == '\'' && r != '%' { // to the shell it is no escape there
+			s.word.WriteRune('\\')
+			s.escaped = false
+			s.take(r)
+			return
+		}
+		s.word.WriteRune(r)
+		s.escaped = false
+		return
 	}
-	return words
+	switch {
+	case r == '\\':
+		s.inWord, s.escaped = true, true
+	case s.quoting() && r == s.quote:
+		s.quote = 0
+	case !s.quoting() && (r == '\'' || r == '"'):
+		s.quote, s.inWord = r, true
+	case !s.quoting() && (r == ' ' || r == '\t'):
+		s.end()
+	default:
+		s.word.WriteRune(r)
+		s.inWord = true
+	}
+}
+
+// end ends a word.
+func (s *splitter) end() {
+	if s.inWord {
+		s.words = append(s.words, s.word.String())
+	}
+	s.word.Reset()
+	s.inWord = false
 }
 
 // cronLives reports whether a cron daemon runs.
