@@ -1,0 +1,64 @@
+package nginx_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/nginx"
+)
+
+// fixture is a world with two old and two new instances.
+func fixture(t *testing.T, change map[string]any) adaptertest.Fixture {
+	t.Helper()
+	scope := adaptertest.NewScope(t)
+	blue := []*target{startTarget(t, "blue"), startTarget(t, "blue")}
+	green := []*target{startTarget(t, "green"), startTarget(t, "green")}
+	b := startBalancer(t, upstream(blue...))
+	return adaptertest.Fixture{
+		Adapter: nginx.New(), Scope: scope, Spec: spec(t, b, "green", change, green...),
+		Fingerprint: func(t *testing.T) string {
+			t.Helper()
+			text := b.state(t)
+			for _, to := range append(blue, green...) {
+				text = strings.ReplaceAll(text, to.addr(), "at-"+to.name)
+			}
+			got := b.answers(t, 40)
+			if want := change["weight"]; want != nil && got["green"] > 0 {
+				return text + "both"
+			}
+			return fmt.Sprint(text, got)
+		},
+		References: []string{"targets", "colour"},
+		Breaks: []adaptertest.Break{{
+			Name:  "one of the targets is sick",
+			Break: func(*testing.T) { green[1].ill.Store(true) }, Mend: func(*testing.T) { green[1].ill.Store(false) },
+		}, {
+			Name: "the rest of the configuration is broken",
+			Break: func(t *testing.T) {
+				t.Helper()
+				write(t, b.config(), strings.Replace(b.plainConfig(), "listen", "lisen", 1))
+			},
+			Mend: func(t *testing.T) { t.Helper(); write(t, b.config(), b.plainConfig()) },
+		}},
+	}
+}
+
+// TestConformance: a full shift.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
+		t.Helper()
+		return fixture(t, map[string]any{"ready_timeout": 3})
+	}})
+}
+
+// TestConformanceSplit: a part of the requests.
+func TestConformanceSplit(t *testing.T) {
+	t.Parallel()
+	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
+		t.Helper()
+		return fixture(t, map[string]any{"ready_timeout": 3, "weight": 50, "cookie": "visitor"})
+	}})
+}
