@@ -56,11 +56,8 @@ func NewComparison(limits Limits, choice Choice) (Comparison, error) {
 
 // Add returns the comparison after one more interval.
 func (c Comparison) Add(i Interval) (Comparison, error) {
-	if err := i.Counts.Check(); err != nil {
+	if err := i.check(); err != nil {
 		return c, err
-	}
-	if !(i.Seconds > 0 && i.Seconds <= maxCount) {
-		return c, fmt.Errorf("%w: an interval of %v seconds", ErrInput, i.Seconds)
 	}
 	before := c.total
 	next := c

@@ -47,12 +47,15 @@ type Evidence struct {
 	// Points are those of a gauge, Excess its mean beyond what is tolerated.
 	Points int     `json:"points,omitempty"`
 	Excess float64 `json:"excess,omitempty"`
-	// LogE is the logarithm of the e-value against the canary, the smaller of
-	// LogRatio and LogFloor; Limit is where it would roll back by itself.
+	// LogE is the logarithm of the e-value against the canary: the smaller of
+	// LogRatio and LogFloor, averaged with that of the fuse where there is one.
+	// Limit is where it would roll back by itself.
 	LogE     float64 `json:"log_e"`
 	LogRatio float64 `json:"log_ratio,omitempty"`
 	LogFloor float64 `json:"log_floor,omitempty"`
 	Limit    float64 `json:"limit,omitempty"`
+	// Fuse is that of KindErrors by windows.
+	Fuse *FuseEvidence `json:"fuse,omitempty"`
 	// LogPromote is the logarithm of the e-value for a promotion.
 	LogPromote   float64 `json:"log_promote,omitempty"`
 	PromoteLimit float64 `json:"promote_limit,omitempty"`
@@ -104,6 +107,9 @@ func evidenceOf(m Metric, t track, alpha, beta float64, at time.Time) Evidence {
 		total := c.Total()
 		e.Total, e.LogRatio, e.LogFloor, e.Choice = &total, c.LogRatio(), c.LogFloor(), &c.choice
 		e.LogPromote, e.PromoteLimit = t.Evidence.Promote.LogE(), logLimit(beta)
+		if t.Evidence.Fuse != nil {
+			e.Fuse = t.Evidence.Fuse.evidence()
+		}
 	case t.Evidence.Latency != nil:
 		choice := m.Choice
 		e.Choice = &choice

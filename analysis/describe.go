@@ -13,6 +13,8 @@ import (
 func (e Evidence) describe() string {
 	limit := fmt.Sprintf("e-value %s, limit %s", exponential(e.LogE), exponential(e.Limit))
 	switch {
+	case e.fuseLeads():
+		return e.describeFuse()
 	case e.Kind == KindGauge:
 		return fmt.Sprintf("%s: the new version is worse by %s more than tolerated, on average of %d points (%s)",
 			e.Metric, number(e.Excess), e.Points, limit)
@@ -71,9 +73,12 @@ func (t *track) fits(beginning track) error {
 		len(is.Rules) != len(begin.Rules) {
 		return errors.New("is of another kind")
 	}
-	same := true
+	if is.Fuse != nil && begin.Fuse == nil {
+		return errors.New("has a fuse, which is off now")
+	}
+	same := is.Fuse == nil || is.Fuse.fits(begin.Fuse)
 	if c := is.Comparison; c != nil {
-		same = c.limits == begin.Comparison.limits && c.choice == begin.Comparison.choice &&
+		same = same && c.limits == begin.Comparison.limits && c.choice == begin.Comparison.choice &&
 			is.Promote.worse == begin.Promote.worse && is.Promote.floor == begin.Promote.floor
 	}
 	if l := is.Latency; l != nil {

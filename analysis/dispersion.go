@@ -21,6 +21,17 @@ type Interval struct {
 	Counts  Counts
 }
 
+// check refuses what is no interval; the error has ErrInput in its chain.
+func (i Interval) check() error {
+	if err := i.Counts.Check(); err != nil {
+		return err
+	}
+	if !(i.Seconds > 0 && i.Seconds <= maxCount) {
+		return fmt.Errorf("%w: an interval of %v seconds", ErrInput, i.Seconds)
+	}
+	return nil
+}
+
 // Dispersion says how much more the split of failures between the two arms varies
 // than chance alone lets it: 1 for independent failures, more for clusters. Both
 // arms must run the same version (A/A). It is Pearson's statistic of the binomial
@@ -92,11 +103,8 @@ func Choose(aa []Interval) (Choice, error) {
 	}
 	failures := 0.0
 	for _, i := range aa {
-		if err := i.Counts.Check(); err != nil {
+		if err := i.check(); err != nil {
 			return choice, err
-		}
-		if !(i.Seconds > 0 && i.Seconds <= maxCount) {
-			return choice, fmt.Errorf("%w: an interval of %v seconds", ErrInput, i.Seconds)
 		}
 		failures += i.Counts.Failures()
 	}

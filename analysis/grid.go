@@ -8,7 +8,8 @@ import (
 )
 
 // stateVersion is written into every saved state. A reader refuses a newer one.
-const stateVersion = 1
+// Version 2 may hold a fuse, which a reader of version 1 would lose.
+const stateVersion = 2
 
 // ErrState is in the chain of every error about a saved state that cannot be
 // restored.

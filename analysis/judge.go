@@ -255,6 +255,11 @@ func Restore(spec Spec, state []byte) (*Judge, error) {
 			return nil, fmt.Errorf("%w: metric %q %w", ErrState, m.Name, err)
 		}
 	}
+	for i := range s.Tracks { // a state from before there were fuses begins one
+		if s.Tracks[i].Evidence.Fuse == nil {
+			s.Tracks[i].Evidence.Fuse = j.tracks[i].Evidence.Fuse
+		}
+	}
 	j.tracks, j.last, j.verdict = s.Tracks, s.Last, s.Verdict
 	return j, nil
 }

@@ -18,6 +18,7 @@ type canary struct {
 	at       time.Time
 	new, old ripcord.Counter
 	alone    bool
+	look     time.Duration
 }
 
 func begin(t *testing.T, metrics ...analysis.Metric) *canary {
@@ -26,7 +27,7 @@ func begin(t *testing.T, metrics ...analysis.Metric) *canary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &canary{t: t, judge: j, at: time.Unix(0, 0)}
+	c := &canary{t: t, judge: j, at: time.Unix(0, 0), look: 10 * time.Second}
 	c.step(0, 0, 0, 0)
 	return c
 }
@@ -46,7 +47,7 @@ func (c *canary) step(newRequests, newFailures, oldRequests, oldFailures float64
 // observe hands the same sample to every metric.
 func (c *canary) observe(s analysis.Sample) analysis.Decision {
 	c.t.Helper()
-	c.at = c.at.Add(10 * time.Second)
+	c.at = c.at.Add(c.look)
 	samples := map[string]analysis.Sample{}
 	for _, m := range c.judge.Spec().Metrics {
 		samples[m.Name] = s

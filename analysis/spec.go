@@ -69,6 +69,8 @@ type Metric struct {
 	Limits Limits `json:"limits,omitzero"`
 	// Choice is the method for KindErrors and KindLatency; see Choose.
 	Choice Choice `json:"choice,omitzero"`
+	// Fuse is for KindErrors with MethodFractions.
+	Fuse Fuse `json:"fuse,omitzero"`
 	// Gauge is for KindGauge.
 	Gauge Gauge `json:"gauge,omitzero"`
 	// Rules are for KindThreshold.
@@ -145,6 +147,9 @@ func (m Metric) withDefaults() Metric {
 			m.Choice.Window = orDefault(m.Choice.Window, DefaultWindow)
 		}
 	}
+	if m.fused() {
+		m.Fuse = m.Fuse.withDefaults()
+	}
 	if m.Kind == KindGauge {
 		m.Gauge.Tolerance = orDefault(m.Gauge.Tolerance, DefaultGaugeTolerance)
 		m.Gauge.Points = orDefault(m.Gauge.Points, DefaultGaugePoints)
@@ -197,6 +202,8 @@ func (m Metric) check(alpha float64) error {
 		return fmt.Errorf("action %q is not known: fail or warn", m.Action)
 	case m.Kind != KindThreshold && len(m.Rules) > 0:
 		return errors.New("rules belong to kind threshold")
+	case m.Kind != KindErrors && m.Fuse != Fuse{}:
+		return errors.New("a fuse belongs to kind errors")
 	}
 	for _, p := range []Policy{m.NoData, m.Error} {
 		if err := p.check(); err != nil {
@@ -218,6 +225,11 @@ func (m Metric) begin(alpha float64) (evidence, error) {
 		}
 		p, err := NewPromoteProcess(m.Limits.Worse, m.Limits.Floor)
 		e.Comparison, e.Promote = &c, &p
+		if err == nil && m.fused() {
+			var f FuseProcess
+			f, err = NewFuseProcess(m.Limits, m.Fuse, alpha)
+			e.Fuse = &f
+		}
 		return e, err
 	case KindLatency:
 		l, err := NewLatencyProcess(m.Limits, m.Choice)

@@ -194,7 +194,7 @@ func TestForeignStateIsRefused(t *testing.T) {
 		"other limits": {other, state},
 		"other names":  {renamed, state},
 		"fewer":        {fewer, state},
-		"newer":        {spec(), bytes.Replace(state, []byte(`"v":1,"kind":"judge"`), []byte(`"v":2,"kind":"judge"`), 1)},
+		"newer":        {spec(), bytes.Replace(state, []byte(`"v":2,"kind":"judge"`), []byte(`"v":3,"kind":"judge"`), 1)},
 		"other kind":   {spec(), bytes.Replace(state, []byte(`"kind":"fractions"`), []byte(`"kind":"counts"`), 1)},
 		"cut":          {spec(), state[:len(state)-2]},
 		"nothing":      {spec(), nil},

@@ -13,6 +13,7 @@ import (
 type evidence struct {
 	Comparison *Comparison     `json:"comparison,omitempty"`
 	Promote    *PromoteProcess `json:"promote,omitempty"`
+	Fuse       *FuseProcess    `json:"fuse,omitempty"`
 	Latency    *LatencyProcess `json:"latency,omitempty"`
 	Gauge      *GaugeProcess   `json:"gauge,omitempty"`
 	Rules      []Breached      `json:"rules,omitempty"`
@@ -123,20 +124,34 @@ func (t *track) feed(m Metric, seconds float64, canary, baseline Delta, alone bo
 		}
 		t.Evidence.Latency = &l
 	case t.Evidence.Comparison != nil:
-		c, err := t.Evidence.Comparison.Add(Interval{Seconds: seconds, Counts: counts})
-		if err != nil {
-			return err
-		}
-		p := *t.Evidence.Promote
-		if !alone {
-			if p, err = p.Add(counts); err != nil {
-				return err
-			}
-		}
-		t.Evidence.Comparison, t.Evidence.Promote = &c, &p
+		return t.feedComparison(Interval{Seconds: seconds, Counts: counts}, alone)
 	default:
 		t.applyRules(m)
 	}
+	return nil
+}
+
+func (t *track) feedComparison(i Interval, alone bool) error {
+	c, err := t.Evidence.Comparison.Add(i)
+	if err != nil {
+		return err
+	}
+	promote, fuse := t.Evidence.Promote, t.Evidence.Fuse
+	if !alone {
+		p, err := promote.Add(i.Counts)
+		if err != nil {
+			return err
+		}
+		promote = &p
+	}
+	if !alone && fuse != nil {
+		f, err := fuse.Add(i)
+		if err != nil {
+			return err
+		}
+		fuse = &f
+	}
+	t.Evidence.Comparison, t.Evidence.Promote, t.Evidence.Fuse = &c, promote, fuse
 	return nil
 }
 
@@ -195,6 +210,8 @@ func (t *track) applyRules(m Metric) bool {
 // logE is the logarithm of the e-value against the canary; false for rules.
 func (t *track) logE() (float64, bool) {
 	switch e := t.Evidence; {
+	case e.Fuse != nil:
+		return e.Fuse.spec.mix(e.Comparison.LogE(), e.Fuse.LogE()), true
 	case e.Comparison != nil:
 		return e.Comparison.LogE(), true
 	case e.Latency != nil:

@@ -1,0 +1,66 @@
+package analysis
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+)
+
+type fuseState struct {
+	header
+	Spec       Fuse         `json:"spec"`
+	Limit      float64      `json:"limit"`
+	Ratio      CountProcess `json:"ratio"`
+	Floor      FloorProcess `json:"floor"`
+	Seconds    float64      `json:"seconds"`
+	Share      float64      `json:"share"`
+	RatioSoFar gain         `json:"ratio_so_far"`
+	FloorSoFar gain         `json:"floor_so_far"`
+	Bursts     bursts       `json:"bursts"`
+	Dullness   float64      `json:"dullness"`
+}
+
+// MarshalJSON writes the state; UnmarshalJSON reads exactly the same bits back.
+func (p FuseProcess) MarshalJSON() ([]byte, error) {
+	return json.Marshal(fuseState{
+		header{stateVersion, "fuse"}, p.spec, p.limit, p.ratio, p.floor, p.seconds, p.share,
+		p.ratioSoFar, p.floorSoFar, p.bursts, p.dullness,
+	})
+}
+
+// UnmarshalJSON restores a state that MarshalJSON wrote; the error has ErrState
+// in its chain.
+func (p *FuseProcess) UnmarshalJSON(data []byte) error {
+	var s fuseState
+	if err := decodeState(data, &s); err != nil {
+		return err
+	}
+	if err := s.check("fuse"); err != nil {
+		return err
+	}
+	if err := s.Spec.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	if s.Floor.method != MethodCounts || s.Ratio.divisor != 1 {
+		return fmt.Errorf("%w: a process belongs to something else than a fuse", ErrState)
+	}
+	b := s.Bursts
+	counts := []float64{s.Seconds, b.Seconds, b.Failures, b.Last, float64(b.Blocks), b.Squares, b.Sum}
+	for _, v := range append(counts, s.Limit, s.Dullness-1, s.Share, 1-s.Share) {
+		if !(v >= 0 && v <= math.MaxFloat64) {
+			return fmt.Errorf("%w: a fuse with %v", ErrState, v)
+		}
+	}
+	*p = FuseProcess{
+		spec: s.Spec, limit: s.Limit, ratio: s.Ratio, floor: s.Floor, seconds: s.Seconds, share: s.Share,
+		ratioSoFar: s.RatioSoFar, floorSoFar: s.FloorSoFar, bursts: b, dullness: s.Dullness,
+	}
+	return nil
+}
+
+// fits reports whether the process was gathered under the same limits as the one
+// that begins so.
+func (p *FuseProcess) fits(begin *FuseProcess) bool {
+	return p.spec == begin.spec && p.limit == begin.limit &&
+		p.ratio.tolerance == begin.ratio.tolerance && p.floor.floor == begin.floor.floor
+}
