@@ -25,7 +25,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.find()
+	r, err := s.await(ctx)
 	if err != nil {
 		return s.plain(err)
 	}
@@ -85,7 +85,7 @@ func (s *Step) served(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.find()
+	r, err := s.await(ctx)
 	if err != nil {
 		return s.plain(err)
 	}

@@ -97,7 +97,7 @@ worker_processes 2;
 worker_shutdown_timeout 10s;
 events { worker_connections 256; }
 http {
-  access_log off;
+  access_log %[1]s/access.log;
   client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
   uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
   include conf.d/*.conf;
@@ -169,7 +169,11 @@ func (b *balancer) start(t *testing.T) {
 	}
 	b.cmd = cmd
 	t.Cleanup(func() { stop(cmd) })
-	waitFor(t, "nginx listens", func() bool {
+	waitFor(t, "nginx serves", func() bool {
+		title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
+		if !strings.HasPrefix(string(title), "nginx: master") {
+			return false
+		}
 		c, err := net.Dial("tcp", b.listen)
 		if err == nil {
 			_ = c.Close()

@@ -123,8 +123,10 @@ func (s *Step) reload(ctx context.Context, a ripcord.Attempt) error {
 		if len(now.serving) > 0 && !slices.ContainsFunc(now.serving, func(p process) bool { return slices.Contains(old, p.id()) }) {
 			return nil
 		}
+		idle, _ := now.master.idle()
 		lines := complaints.read()
-		if len(lines) == 0 && pause(limited, pollInterval) {
+		// nginx tries for a while to get an address that is taken.
+		if (len(lines) == 0 || !idle) && pause(limited, pollInterval) {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -137,6 +139,22 @@ func (s *Step) reload(ctx context.Context, a ripcord.Attempt) error {
 		}
 	}
 }
+
+// await looks whether nginx runs, also where it is just starting.
+func (s *Step) await(ctx context.Context) (running, error) {
+	limited, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		r, err := s.find()
+		if !errors.Is(err, errNotRunning) || !pause(limited, pollInterval) {
+			return r, errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// startTime is how long nginx may read its configuration before it shows what it
+// is.
+const startTime = time.Second
 
 // quiet waits until no reload is under way, and our file is old enough.
 func (s *Step) quiet(ctx context.Context) (running, error) {

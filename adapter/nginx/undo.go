@@ -23,19 +23,19 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 			from = append(from, want)
 		}
 	}
-	if _, err := s.find(); errors.Is(err, errNotRunning) {
-		say(a, "nginx does not run: it will serve the old file when it starts")
-		return s.replace(ctx, before, from...)
-	}
 	s.keepEvidence(a)
 	if err := s.replace(ctx, before, from...); err != nil {
 		return err
 	}
-	r, err := s.find()
+	r, err := s.await(ctx)
+	if errors.Is(err, errNotRunning) {
+		say(a, "nginx does not run: it will serve the old file when it starts")
+		return ctx.Err()
+	}
 	if err != nil {
 		return s.plain(err)
 	}
-	if !s.servesBefore(a, r) {
+	if !s.servesBefore(ctx, a, r) {
 		if err := s.served(ctx, a); err != nil {
 			return err
 		}
@@ -49,15 +49,31 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	return s.drained(ctx, a)
 }
 
-// servesBefore reports whether nginx was never made to read another file: then
-// those that served at the beginning still do.
-func (s *Step) servesBefore(a ripcord.Attempt, r running) bool {
+// servesBefore reports whether nginx was never made to serve another file: then
+// those that served at the beginning still do, and no reload is under way.
+func (s *Step) servesBefore(ctx context.Context, a ripcord.Attempt, r running) bool {
 	_, asked, workers := recorded(a)
-	if !r.only(workers) {
-		return false
+	if !asked {
+		return r.only(workers)
 	}
-	idle, known := r.master.idle()
-	return !asked || known && idle
+	limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
+	defer cancel()
+	for r.only(workers) {
+		idle, known := r.master.idle()
+		if idle {
+			now, err := s.find() // it may have become so just now
+			return err == nil && now.only(workers)
+		}
+		if !known || !pause(limited, pollInterval) {
+			return false
+		}
+		now, err := s.find()
+		if err != nil {
+			return false
+		}
+		r = now
+	}
+	return false
 }
 
 // Finish implements ripcord.Finisher: nothing of the old side is left in the file

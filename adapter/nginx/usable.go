@@ -60,7 +60,7 @@ func (s *Step) wired(u use) error {
 		return refused("write `proxy_pass http://"+upstream+";` in a location, or name the upstream that stands there",
 			"nobody sends requests to upstream %s in %s", upstream, s.settings.Config)
 	case s.settings.Log != "" && len(u.deaf) > 0:
-		return refused(fmt.Sprintf("add `access_log %s %s;` beside it, and `log_format %s '%s';` to %s where Ripcord has not written that file yet",
+		return refused(fmt.Sprintf("write `access_log %s %s;` there, beside it or in place of `access_log off;`, and `log_format %s '%s';` to %s where Ripcord has not written that file yet",
 			s.settings.Log, formatName(upstream), formatName(upstream), logFormat, include),
 			"requests to upstream %s do not reach the log %s: the access_log at %s stands in the way", upstream, s.settings.Log, u.deaf[0])
 	}
@@ -87,7 +87,7 @@ func (s *Step) invalid(ctx context.Context, err error) error {
 	if !ok {
 		return err
 	}
-	said := strings.Join(failure.Lines, "; ")
+	said := emergencies(failure.Lines)
 	if strings.Contains(said, `host not found in upstream "`+s.settings.Upstream+`"`) {
 		return refused(fmt.Sprintf("write `upstream %s { server HOST:PORT; }` with what serves today into %s and reload nginx; `server 127.0.0.1:1 down;` where nothing does", s.settings.Upstream, s.settings.Include),
 			"upstream %s is not defined yet", s.settings.Upstream)
@@ -100,6 +100,24 @@ func (s *Step) invalid(ctx context.Context, err error) error {
 		return refused(fix, "%s", failure.Summary)
 	}
 	return refused(fix, "nginx finds its configuration invalid already: %s", said)
+}
+
+// emergencies are what nginx complains of, without times and process numbers.
+func emergencies(lines []string) string {
+	var out []string
+	for _, line := range lines {
+		if _, after, ok := strings.Cut(line, "[emerg] "); ok {
+			number, rest, found := strings.Cut(after, ": ")
+			if found && strings.Trim(number, "0123456789#") == "" {
+				after = rest
+			}
+			out = append(out, after)
+		}
+	}
+	if len(out) == 0 {
+		return strings.Join(lines, "; ")
+	}
+	return strings.Join(out, "; ")
 }
 
 // notOurs says what is to be done about a file that cannot be taken over.

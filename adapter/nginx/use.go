@@ -74,7 +74,11 @@ func deaf(pass place, logs map[*directive][]place, log string) []place {
 		if len(here) == 0 {
 			continue
 		}
-		if around.name == "http" || slices.ContainsFunc(here, func(p place) bool { return len(p.args) > 1 && p.args[0] == log }) {
+		off := slices.IndexFunc(here, func(p place) bool { return len(p.args) > 0 && p.args[0] == "off" })
+		switch {
+		case off >= 0: // it silences all others beside it
+			return here[off : off+1]
+		case around.name == "http" || slices.ContainsFunc(here, func(p place) bool { return len(p.args) > 1 && p.args[0] == log }):
 			return nil
 		}
 		return here[:1]
