@@ -9,9 +9,9 @@ import (
 
 // The defaults of a fuse.
 const (
-	// DefaultFusePart is the part of alpha that the fuse may spend: one mistaken
-	// roll-back in a thousand releases of the ten that are allowed.
-	DefaultFusePart = 0.1
+	// DefaultFusePart is the part of alpha that the fuse may spend: three mistaken
+	// roll-backs in a thousand releases of the ten that are allowed.
+	DefaultFusePart = 0.3
 	// DefaultCluster is the longest burst of failures in seconds that must not
 	// blow a fuse by itself.
 	DefaultCluster = 10.0
@@ -38,7 +38,7 @@ func (f Fuse) withDefaults() Fuse {
 func (f Fuse) check() error {
 	if !(f.Part >= 0.001 && f.Part <= 0.999) {
 		return ripcord.Errorf(ripcord.CodePlan, "a fuse with a part of %v of alpha", f.Part).
-			WithFix("leave it out, or write a number between 0.001 and 0.999, such as 0.1")
+			WithFix("leave it out, or write a number between 0.001 and 0.999, such as 0.3")
 	}
 	if !(f.Cluster >= 0.1 && f.Cluster <= 3600) {
 		return ripcord.Errorf(ripcord.CodePlan, "a fuse for bursts of %v seconds", f.Cluster).
@@ -52,9 +52,10 @@ func (m Metric) fused() bool {
 	return m.Kind == KindErrors && m.Choice.Method == MethodFractions && !m.Fuse.Off
 }
 
-// mix is the logarithm of the weighted mean of the e-values of windows and fuse,
+// Mix is the logarithm of the weighted mean of the e-values of windows and fuse,
 // which is an e-value for what both of them test.
-func (f Fuse) mix(windows, fuse float64) float64 {
+func (f Fuse) Mix(windows, fuse float64) float64 {
+	f = f.withDefaults()
 	return logSumExp([]float64{math.Log1p(-f.Part) + windows, math.Log(f.Part) + fuse})
 }
 

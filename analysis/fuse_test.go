@@ -126,7 +126,7 @@ func interval(seconds, newRequests, newFailures, oldRequests, oldFailures float6
 }
 
 // TestFuseSeldomBlowsOnIndependentFailures: of healthy versions at the edge of the
-// tolerance at most one in a thousand, however often one looks.
+// tolerance at most three in a thousand, however often one looks.
 func TestFuseSeldomBlowsOnIndependentFailures(t *testing.T) {
 	t.Parallel()
 	const releases, looks = 400, 300
@@ -141,13 +141,13 @@ func TestFuseSeldomBlowsOnIndependentFailures(t *testing.T) {
 			if p, err = p.Add(interval(2, 100, failures(r, 100, .0125), 300, failures(r, 300, .01))); err != nil {
 				t.Fatal(err)
 			}
-			if p.LogE() >= 6.907 {
+			if p.LogE() >= 5.809 {
 				blown++
 				break
 			}
 		}
 	}
-	if blown > 3 { // 0.4 are expected at most; more than 3 has a chance below 0.001
+	if blown > 5 { // 1.2 are expected at most; more than 5 has a chance below 0.002
 		t.Errorf("%d of %d", blown, releases)
 	}
 }

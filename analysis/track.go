@@ -211,7 +211,7 @@ func (t *track) applyRules(m Metric) bool {
 func (t *track) logE() (float64, bool) {
 	switch e := t.Evidence; {
 	case e.Fuse != nil:
-		return e.Fuse.spec.mix(e.Comparison.LogE(), e.Fuse.LogE()), true
+		return e.Fuse.spec.Mix(e.Comparison.LogE(), e.Fuse.LogE()), true
 	case e.Comparison != nil:
 		return e.Comparison.LogE(), true
 	case e.Latency != nil:

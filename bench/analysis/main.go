@@ -24,8 +24,9 @@ func main() {
 	releases := flag.Int("releases", 1000, "how many releases are simulated in each cell")
 	seed := flag.Uint64("seed", 1, "what all chance follows from")
 	full := flag.Bool("full", false, "simulate more rates and shares")
+	tick := flag.Float64("look", 5, "how many seconds are between two looks: 1, 2, 5 or 10")
 	flag.Parse()
-	if err := measure(os.Stdout, *releases, *seed, *full); err != nil {
+	if err := measure(os.Stdout, settings{*releases, *seed, *full, *tick}); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "bench/analysis:", err)
 		os.Exit(1)
 	}
@@ -38,23 +39,42 @@ type tally struct {
 	seconds, harmed []float64
 }
 
-func measure(to io.Writer, releases int, seed uint64, full bool) error {
+// settings are what is simulated.
+type settings struct {
+	releases int
+	seed     uint64
+	full     bool
+	tick     float64
+}
+
+func measure(to io.Writer, set settings) error {
 	all := rules()
+	if !slices.Contains([]float64{1, 2, 5, 10}, set.tick) {
+		return fmt.Errorf("a look every %v seconds", set.tick)
+	}
+	fineCells, badCells := looked(healthy(set.full), set.tick), looked(bad(set.full), set.tick)
 	conditions := figure.Now(os.TempDir())
-	fine, err := simulateAll(healthy(full), all, releases, seed)
+	fine, err := simulateAll(fineCells, all, set.releases, set.seed)
 	if err != nil {
 		return err
 	}
-	worse, err := simulateAll(bad(full), all, releases, seed+1)
+	worse, err := simulateAll(badCells, all, set.releases, set.seed+1)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(to, "seed %d, %d releases a cell, an hour each, a look every %.0f s\n\nrolled back of 1,000 healthy releases:\n\n%s\nseconds to roll back a bad one, median / 95 of 100 [requests harmed, median]:\n\n%s\n",
-		seed, releases, tick, wrongTable(healthy(full), all, fine, releases), soonTable(bad(full), all, worse))
+		set.seed, set.releases, set.tick, wrongTable(fineCells, all, fine, set.releases), soonTable(badCells, all, worse))
 	if err != nil {
 		return err
 	}
-	return figure.Report(to, conditions, figures(healthy(full), fine, worse, releases)...)
+	return figure.Report(to, conditions, figures(fineCells, fine, worse, set.releases)...)
+}
+
+func looked(cells []cell, tick float64) []cell {
+	for i := range cells {
+		cells[i].tick = tick
+	}
+	return cells
 }
 
 // simulateAll simulates each cell, so many at once as there are processors. The
@@ -89,7 +109,7 @@ func simulate(c cell, all []named, releases int, seed uint64) ([]tally, error) {
 			if err != nil {
 				return nil, err
 			}
-			seconds, harmed, err := judge(r, looks)
+			seconds, harmed, err := judge(r, c.tick, looks)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.name, named.name, err)
 			}
@@ -107,7 +127,7 @@ func simulate(c cell, all []named, releases int, seed uint64) ([]tally, error) {
 	return tallies, nil
 }
 
-func judge(r rule, looks []look) (seconds, harmed float64, err error) {
+func judge(r rule, tick float64, looks []look) (seconds, harmed float64, err error) {
 	for i, l := range looks {
 		harmed += l.excess
 		rollBack, err := r.look(i, l)

@@ -5,11 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-const (
-	tick      = 10.0 // seconds between looks
-	hour      = 3600.0
-	hourTicks = int(hour / tick)
-)
+const hour = 3600.0 // seconds
 
 // cell is one situation that releases are simulated in.
 type cell struct {
@@ -17,6 +13,8 @@ type cell struct {
 	// base is the old version's failure rate, ratio how many times worse the new
 	// one is, share its part of the requests, rate requests a second of both.
 	base, ratio, share, rate float64
+	// failing is the new version's failure rate, instead of a ratio.
+	failing float64
 	// stages are shares that follow one another, a third of the hour each.
 	stages []float64
 	// burst multiplies both versions' rates for five minutes; drift multiplies
@@ -25,22 +23,32 @@ type cell struct {
 	// cluster is how long in seconds clusters of failures last at most; between
 	// them there are no failures.
 	cluster float64
+	// stumbles are bursts of twenty failures within two seconds, of the new version
+	// alone, each at any time of the hour.
+	stumbles int
+	// tick is how many seconds are between two looks.
+	tick float64
 }
+
+// ticks are those of the hour.
+func (c cell) ticks() int { return c.ticksIn(hour) }
+
+func (c cell) ticksIn(seconds float64) int { return int(seconds / c.tick) }
 
 func (c cell) shareAt(i int) float64 {
 	if len(c.stages) == 0 {
 		return c.share
 	}
-	return c.stages[min(i*len(c.stages)/hourTicks, len(c.stages)-1)]
+	return c.stages[min(i*len(c.stages)/c.ticks(), len(c.stages)-1)]
 }
 
 func (c cell) baseAt(i, burstAt int) float64 {
 	base := c.base
-	if c.burst > 0 && i >= burstAt && i < burstAt+int(300/tick) {
+	if c.burst > 0 && i >= burstAt && i < burstAt+c.ticksIn(300) {
 		base *= c.burst
 	}
 	if c.drift > 0 {
-		base *= 1 + (c.drift-1)*float64(i)/float64(hourTicks)
+		base *= 1 + (c.drift-1)*float64(i)/float64(c.ticks())
 	}
 	return min(base, 1)
 }
@@ -55,10 +63,10 @@ type look struct {
 
 // hourOf simulates one release.
 func (c cell) hourOf(r *rand.Rand) []look {
-	looks := make([]look, hourTicks)
-	burstAt := r.IntN(hourTicks - int(300/tick))
+	looks := make([]look, c.ticks())
+	burstAt := r.IntN(c.ticks() - c.ticksIn(300))
 	for i := range looks {
-		n := poisson(r, c.rate*tick)
+		n := poisson(r, c.rate*c.tick)
 		canary := binomial(r, n, c.shareAt(i))
 		looks[i] = look{newRequests: float64(canary), oldRequests: float64(n - canary)}
 		if c.cluster > 0 {
@@ -66,12 +74,18 @@ func (c cell) hourOf(r *rand.Rand) []look {
 		}
 		base := c.baseAt(i, burstAt)
 		bad := min(base*c.ratio, 1)
+		if c.failing > 0 {
+			bad = c.failing
+		}
 		looks[i].newFailures = float64(binomial(r, canary, bad))
 		looks[i].oldFailures = float64(binomial(r, n-canary, base))
 		looks[i].excess = looks[i].newFailures - float64(canary)*base
 	}
 	if c.cluster > 0 {
 		c.addClusters(r, looks)
+	}
+	for range c.stumbles {
+		c.addCluster(r, looks, burst{at: r.Float64() * hour, length: 2, size: 20, onNew: true})
 	}
 	return looks
 }
@@ -84,18 +98,29 @@ func (c cell) addClusters(r *rand.Rand, looks []look) {
 	const mean = 20.0
 	for range poisson(r, c.base*c.rate*hour/mean) {
 		at, length := r.Float64()*hour, c.cluster*(0.25+0.75*r.Float64())
-		onNew := r.Float64() < c.shareAt(min(int(at/tick), hourTicks-1))
+		onNew := r.Float64() < c.shareAt(min(c.ticksIn(at), c.ticks()-1))
 		size := 1 + int(math.Log(r.Float64())/math.Log(1-1/mean))
-		for range size {
-			i := int((at + r.Float64()*length) / tick)
-			if i >= len(looks) {
-				continue
-			}
-			if l := &looks[i]; onNew {
-				l.newFailures = min(l.newFailures+1, l.newRequests)
-			} else {
-				l.oldFailures = min(l.oldFailures+1, l.oldRequests)
-			}
+		c.addCluster(r, looks, burst{at, length, size, onNew})
+	}
+}
+
+// burst are so many failures of one version, evenly over its length in seconds.
+type burst struct {
+	at, length float64
+	size       int
+	onNew      bool
+}
+
+func (c cell) addCluster(r *rand.Rand, looks []look, b burst) {
+	for range b.size {
+		i := c.ticksIn(b.at + r.Float64()*b.length)
+		if i >= len(looks) {
+			continue
+		}
+		if l := &looks[i]; b.onNew {
+			l.newFailures = min(l.newFailures+1, l.newRequests)
+		} else {
+			l.oldFailures = min(l.oldFailures+1, l.oldRequests)
 		}
 	}
 }
@@ -110,7 +135,7 @@ func binomial(r *rand.Rand, n int, p float64) int {
 		return n
 	case p > 0.5:
 		return n - binomial(r, n, 1-p)
-	case mean > 1000:
+	case mean > 200:
 		return min(max(int(math.Round(mean+math.Sqrt(mean*(1-p))*r.NormFloat64())), 0), n)
 	default:
 		count, at, log := 0, 0.0, math.Log1p(-p)

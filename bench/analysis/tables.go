@@ -60,15 +60,15 @@ func seconds(v float64) string {
 // aims are those of the bare tests, which tolerate no difference; a tolerance of
 // 1.25, the default, is shown beside it.
 const (
-	byCounts, byCountsTolerant, byFractions, byFractionsTolerant, byFlagger = 0, 1, 2, 3, 5
-	fiveTimes, twentyTimes                                                  = 0, 1
+	byCounts, byCountsTolerant, byFractions, byFractionsTolerant, byDefault, byFlagger = 0, 1, 2, 3, 4, 6
+	fiveTimes, twentyTimes                                                             = 0, 1
 )
 
 // figures are those with an aim. A figure over cells is that of the worst one.
 func figures(fine []cell, healthy, bad [][]tally, releases int) []figure.Figure {
-	wrong := func(n int, clusters bool) (each []float64) {
+	wrong := func(n int, bursts bool) (each []float64) {
 		for i, c := range fine {
-			if (c.cluster > 0) == clusters {
+			if (c.cluster > 0 || c.stumbles > 0) == bursts {
 				each = append(each, 1000*float64(healthy[i][n].rolledBack)/float64(releases))
 			}
 		}
@@ -79,6 +79,8 @@ func figures(fine []cell, healthy, bad [][]tally, releases int) []figure.Figure 
 		worst("healthy releases rolled back, counts, tolerance 1.25", wrong(byCountsTolerant, false)),
 		worst("healthy releases rolled back, fractions, clusters of a third of the window", wrong(byFractions, true)),
 		worst("healthy releases rolled back, fractions, tolerance 1.25", wrong(byFractionsTolerant, true)),
+		worst("healthy releases rolled back, fractions and fuse, independent failures", wrong(byDefault, false)),
+		worst("healthy releases rolled back, fractions and fuse, clusters and bursts", wrong(byDefault, true)),
 	}
 	theirs := part(bad[fiveTimes][byFlagger].harmed, .5)
 	for n, name := range []string{byCounts: "", byCountsTolerant: ", tolerance 1.25"} {
