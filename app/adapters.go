@@ -1,8 +1,12 @@
 package app
 
 import (
+	"time"
+
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/files"
+	"github.com/ripcord-dev/ripcord/adapter/haproxy"
+	"github.com/ripcord-dev/ripcord/adapter/nginx"
 	"github.com/ripcord-dev/ripcord/adapter/nothing"
 	"github.com/ripcord-dev/ripcord/adapter/probe"
 	"github.com/ripcord-dev/ripcord/adapter/process"
@@ -15,12 +19,12 @@ import (
 )
 
 // adapters is the explicit list of what Ripcord can talk to.
-func adapters(environ func() []string) map[string]ripcord.Adapter {
-	analyze, bake := canary.New(proxy.NewSource())
+func adapters(environ func() []string, now func() time.Time) map[string]ripcord.Adapter {
+	analyze, bake := canary.New(proxy.NewSource(), haproxy.NewSource(now), nginx.NewSource(now))
 	list := []ripcord.Adapter{
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
-		wait.New(), watch.New(environ), process.New(environ), systemd.New(), proxy.New(),
+		wait.New(), watch.New(environ), process.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))
 	for _, adapter := range list {

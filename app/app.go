@@ -50,7 +50,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, dir: dir, log: log, looking: newRunID(o.Now()) + "-look", adapters: adapters(o.Environ), boundary: newBoundary(o)}
+	a := &App{options: o, dir: dir, log: log, looking: newRunID(o.Now()) + "-look", adapters: adapters(o.Environ, o.Now), boundary: newBoundary(o)}
 	if a.public, err = o.publicDir(dir); err != nil {
 		return nil, err
 	}
