@@ -146,16 +146,14 @@ func (s *Step) keptPath() string {
 	return filepath.Join(s.scope.StateDir, "work", url.PathEscape(string(s.scope.Run)), "nginx-"+hex.EncodeToString(sum[:6])+".conf")
 }
 
-// keepEvidence keeps what the first Undo replaces. A gap never blocks the way back.
-func (s *Step) keepEvidence(a ripcord.Attempt) {
+// keepEvidence keeps what the first Undo replaces, and whatever others wrote. A gap
+// never blocks the way back.
+func (s *Step) keepEvidence(a ripcord.Attempt, now found, foreign bool) {
 	path := s.keptPath()
-	if _, err := os.Stat(path); err == nil {
+	if _, err := os.Stat(path); err == nil && !foreign {
 		return // of an earlier attempt, before it changed anything
 	}
-	now, err := s.look()
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o700)
-	}
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err == nil {
 		err = os.WriteFile(path, []byte(now.Text), 0o600)
 	}

@@ -23,8 +23,16 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 			from = append(from, want)
 		}
 	}
-	s.keepEvidence(a)
-	if err := s.replace(ctx, before, from...); err != nil {
+	now, err := s.look()
+	if err != nil {
+		return err
+	}
+	foreign := s.known(now.image, from...) != nil
+	s.keepEvidence(a, now, foreign)
+	if foreign { // users come first, and nothing is lost
+		say(a, "somebody else changed %s since this step began: it is put back, and what they wrote is in the evidence", s.settings.Include)
+	}
+	if err := s.replace(ctx, before, append(from, now.image)...); err != nil {
 		return err
 	}
 	r, err := s.await(ctx)
