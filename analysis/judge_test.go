@@ -261,7 +261,7 @@ func TestSlowVersionGoesBack(t *testing.T) {
 			{UpTo: .1, Count: n * .9}, {UpTo: .5, Count: n - slow}, {UpTo: 1, Count: n}, {UpTo: math.Inf(1), Count: n},
 		}}}}
 	}
-	c = &canary{t: t, judge: c.judge, at: c.at}
+	c = &canary{t: t, judge: c.judge, at: c.at, look: c.look}
 	var d analysis.Decision
 	for i := 1.0; i < 40; i++ { // half a per cent of the new version's is slower
 		d = c.observe(analysis.Sample{Reading: ripcord.Reading{New: arm(500*i, 2.5*i), Old: arm(1500*i, 0)}})

@@ -29,6 +29,8 @@ const (
 	DefaultGaugeTolerance = 0.1
 	// DefaultGaugePoints is the number of points a gauge is tuned to.
 	DefaultGaugePoints = 60
+	// DefaultWarmUp is how long in seconds a new version may be slow at first.
+	DefaultWarmUp = 30
 	// DefaultSilence is how long in seconds a metric may be silent.
 	DefaultSilence = 120
 )
@@ -71,6 +73,11 @@ type Metric struct {
 	Choice Choice `json:"choice,omitzero"`
 	// Fuse is for KindErrors with MethodFractions.
 	Fuse Fuse `json:"fuse,omitzero"`
+	// WarmUp is for KindLatency and KindGauge: so many seconds from the first
+	// reading don't count, because caches are empty and connections not open yet.
+	// Below 0 is none. 0 is DefaultWarmUp, or none for latency by windows, which no
+	// half minute can prove anything with.
+	WarmUp float64 `json:"warm_up,omitempty"`
 	// Gauge is for KindGauge.
 	Gauge Gauge `json:"gauge,omitzero"`
 	// Rules are for KindThreshold.
@@ -154,6 +161,9 @@ func (m Metric) withDefaults() Metric {
 		m.Gauge.Tolerance = orDefault(m.Gauge.Tolerance, DefaultGaugeTolerance)
 		m.Gauge.Points = orDefault(m.Gauge.Points, DefaultGaugePoints)
 	}
+	if m.Kind == KindGauge || m.Kind == KindLatency && m.Choice.Method == MethodCounts {
+		m.WarmUp = orDefault(m.WarmUp, DefaultWarmUp)
+	}
 	m.Rules = slices.Clone(m.Rules)
 	for i, r := range m.Rules {
 		m.Rules[i] = r.withDefaults()
@@ -204,6 +214,10 @@ func (m Metric) check(alpha float64) error {
 		return errors.New("rules belong to kind threshold")
 	case m.Kind != KindErrors && m.Fuse != Fuse{}:
 		return errors.New("a fuse belongs to kind errors")
+	case m.Kind != KindLatency && m.Kind != KindGauge && m.WarmUp != 0:
+		return errors.New("a warm-up belongs to kind latency or gauge: failures of a cold version are failures")
+	case !(m.WarmUp > -1e9 && m.WarmUp <= 3600):
+		return fmt.Errorf("a warm-up of %v seconds; at most 3600", m.WarmUp)
 	}
 	for _, p := range []Policy{m.NoData, m.Error} {
 		if err := p.check(); err != nil {

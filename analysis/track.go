@@ -29,7 +29,9 @@ type track struct {
 	// Counted is up to when the counters have been counted; Heard is when the
 	// metric last said something, or when it was first asked.
 	Counted time.Time `json:"counted,omitzero"`
-	Heard   time.Time `json:"heard,omitzero"`
+	// Begun is when it first said something; see Metric.WarmUp.
+	Begun time.Time `json:"begun,omitzero"`
+	Heard time.Time `json:"heard,omitzero"`
 	// Outcome and Note are of the last reading.
 	Outcome Outcome `json:"outcome"`
 	Note    string  `json:"note,omitempty"`
@@ -57,7 +59,7 @@ func (t *track) observe(m Metric, s Sample, at time.Time, alone bool) {
 	var outcome Outcome
 	var note string
 	if m.Kind == KindGauge || m.Kind == KindThreshold && len(s.Reading.New.Counters) == 0 {
-		outcome, note = t.observeValues(m, s.Reading, alone)
+		outcome, note = t.observeValues(m, s.Reading, at, alone)
 	} else {
 		outcome, note = t.observeCounters(m, s.Reading, at, alone)
 	}
@@ -65,7 +67,7 @@ func (t *track) observe(m Metric, s Sample, at time.Time, alone bool) {
 		t.silent(outcome, note)
 		return
 	}
-	t.Outcome, t.Note, t.Heard = OutcomePass, "", at
+	t.Outcome, t.Note, t.Heard = OutcomePass, note, at
 }
 
 // maxNote bounds the text of a metrics system that goes into the journal.
@@ -91,7 +93,7 @@ func (t *track) observeCounters(m Metric, r ripcord.Reading, at time.Time, alone
 		starting = starting || !t.Old.Started()
 	}
 	if starting {
-		t.New, t.Old, t.Counted = newMeter, oldMeter, at
+		t.New, t.Old, t.Counted, t.Begun = newMeter, oldMeter, at, at
 		return OutcomeNoData, "counting starts at the first reading"
 	}
 	if canary.Requests == 0 {
@@ -100,12 +102,24 @@ func (t *track) observeCounters(m Metric, r ripcord.Reading, at time.Time, alone
 	if !alone && baseline.Requests == 0 {
 		return OutcomeNoData, "the old version had no requests"
 	}
+	if t.warming(m, at) {
+		t.New, t.Old, t.Counted = newMeter, oldMeter, at
+		return OutcomePass, warmingNote
+	}
 	if err := t.feed(m, at.Sub(t.Counted).Seconds(), canary, baseline, alone); err != nil {
 		return OutcomeError, err.Error()
 	}
 	t.New, t.Old, t.Counted = newMeter, oldMeter, at
 	t.Total = t.Total.Plus(Counts{New: canary.ArmCounts, Old: baseline.ArmCounts})
 	return OutcomePass, ""
+}
+
+const warmingNote = "the new version is warming up: not counted yet"
+
+// warming reports whether what is read does not count yet. A state from before
+// there were warm-ups has no beginning, and is past it.
+func (t *track) warming(m Metric, at time.Time) bool {
+	return m.WarmUp > 0 && !t.Begun.IsZero() && at.Sub(t.Begun).Seconds() <= m.WarmUp
 }
 
 // feed hands one interval to what gathers the metric's evidence.
@@ -155,7 +169,7 @@ func (t *track) feedComparison(i Interval, alone bool) error {
 	return nil
 }
 
-func (t *track) observeValues(m Metric, r ripcord.Reading, alone bool) (Outcome, string) {
+func (t *track) observeValues(m Metric, r ripcord.Reading, at time.Time, alone bool) (Outcome, string) {
 	canary, baseline := r.New.Value, r.Old.Value
 	if alone {
 		baseline = nil
@@ -184,6 +198,12 @@ func (t *track) observeValues(m Metric, r ripcord.Reading, alone bool) (Outcome,
 	t.NewValue, t.OldValue = canary, baseline
 	if baseline == nil { // after a promotion there is nothing to compare with
 		return OutcomePass, ""
+	}
+	if t.Begun.IsZero() && t.Evidence.Gauge.Points() == 0 {
+		t.Begun = at
+	}
+	if t.warming(m, at) {
+		return OutcomePass, warmingNote
 	}
 	g, err := t.Evidence.Gauge.Add(m.Gauge.excess(*canary, *baseline))
 	if err != nil {

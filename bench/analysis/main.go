@@ -25,8 +25,9 @@ func main() {
 	seed := flag.Uint64("seed", 1, "what all chance follows from")
 	full := flag.Bool("full", false, "simulate more rates and shares")
 	tick := flag.Float64("look", 5, "how many seconds are between two looks: 1, 2, 5 or 10")
+	cold := flag.Bool("cold", false, "simulate nothing but new versions that begin cold")
 	flag.Parse()
-	if err := measure(os.Stdout, settings{*releases, *seed, *full, *tick}); err != nil {
+	if err := run(os.Stdout, settings{*releases, *seed, *full, *tick}, *cold); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "bench/analysis:", err)
 		os.Exit(1)
 	}
@@ -47,11 +48,22 @@ type settings struct {
 	tick     float64
 }
 
-func measure(to io.Writer, set settings) error {
-	all := rules()
+func run(to io.Writer, set settings, cold bool) error {
 	if !slices.Contains([]float64{1, 2, 5, 10}, set.tick) {
 		return fmt.Errorf("a look every %v seconds", set.tick)
 	}
+	if !cold {
+		return measure(to, set)
+	}
+	table, err := coldTable(set)
+	if err == nil {
+		_, err = io.WriteString(to, table)
+	}
+	return err
+}
+
+func measure(to io.Writer, set settings) error {
+	all := rules()
 	fineCells, badCells := looked(healthy(set.full), set.tick), looked(bad(set.full), set.tick)
 	conditions := figure.Now(os.TempDir())
 	fine, err := simulateAll(fineCells, all, set.releases, set.seed)
