@@ -172,6 +172,9 @@ func (d *decoder) balancerMetric(m *metricSettings, b *balancer) {
 		}
 	case "nginx":
 		m.Settings["log"] = b.of["log"]
+		if m.Kind == "latency" {
+			m.Settings["from"] = seconds(leastLatency)
+		}
 	}
 }
 

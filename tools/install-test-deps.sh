@@ -7,13 +7,13 @@
 set -euo pipefail
 
 # command:package
-needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils haproxy:haproxy)
+needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils haproxy:haproxy nginx:nginx-light)
 # What the tests against a real systemd boot their machines with.
 machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux)
 case "${1:-test}" in
   test) needs+=("${machines[@]}") ;;
   race) needs+=(gcc:gcc "${machines[@]}") ;;
-  bench) needs+=(nginx:nginx-light) ;;
+  bench) ;;
   *) echo "usage: $0 [race|bench]" >&2; exit 2 ;;
 esac
 
