@@ -76,7 +76,7 @@ func (t *track) fits(beginning track) error {
 	if is.Fuse != nil && begin.Fuse == nil {
 		return errors.New("has a fuse, which is off now")
 	}
-	same := is.Fuse == nil || is.Fuse.fits(begin.Fuse)
+	same := is.Fuse == nil || is.Fuse.fits(*begin.Fuse)
 	if c := is.Comparison; c != nil {
 		same = same && c.limits == begin.Comparison.limits && c.choice == begin.Comparison.choice &&
 			is.Promote.worse == begin.Promote.worse && is.Promote.floor == begin.Promote.floor

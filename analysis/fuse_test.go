@@ -14,7 +14,7 @@ func windowed() analysis.Metric { return analysis.Metric{Name: "errors", Kind: a
 
 // failing drives a judge with a canary of 5 % of 200 requests a second; failures
 // are the new version's at each look, given how many looks there were.
-func failing(t *testing.T, m analysis.Metric, look time.Duration, until time.Duration, failures func(i int) float64) (time.Duration, analysis.Decision) {
+func failing(t *testing.T, m analysis.Metric, look, until time.Duration, failures func(i int) float64) (time.Duration, analysis.Decision) {
 	t.Helper()
 	c := begin(t, m)
 	c.look = look
@@ -100,16 +100,16 @@ func TestOldVersionsBurstsDullTheFuse(t *testing.T) {
 	sharp := p
 	for i := range 300 {
 		bad := 20 * float64(b2i(i%30 == 0))
-		if p, err = p.Add(interval(2, 100, 0, 300, bad)); err != nil {
+		if p, err = p.Add(interval(100, 0, 300, bad)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	before := p.LogE()
 	for range 20 {
-		if p, err = p.Add(interval(2, 100, 5, 300, 0)); err != nil {
+		if p, err = p.Add(interval(100, 5, 300, 0)); err != nil {
 			t.Fatal(err)
 		}
-		if sharp, err = sharp.Add(interval(2, 100, 5, 300, 0)); err != nil {
+		if sharp, err = sharp.Add(interval(100, 5, 300, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,8 +118,9 @@ func TestOldVersionsBurstsDullTheFuse(t *testing.T) {
 	}
 }
 
-func interval(seconds, newRequests, newFailures, oldRequests, oldFailures float64) analysis.Interval {
-	return analysis.Interval{Seconds: seconds, Counts: analysis.Counts{
+// interval is two seconds.
+func interval(newRequests, newFailures, oldRequests, oldFailures float64) analysis.Interval {
+	return analysis.Interval{Seconds: 2, Counts: analysis.Counts{
 		New: analysis.ArmCounts{Requests: newRequests, Failures: newFailures},
 		Old: analysis.ArmCounts{Requests: oldRequests, Failures: oldFailures},
 	}}
@@ -138,7 +139,7 @@ func TestFuseSeldomBlowsOnIndependentFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range looks {
-			if p, err = p.Add(interval(2, 100, failures(r, 100, .0125), 300, failures(r, 300, .01))); err != nil {
+			if p, err = p.Add(interval(100, failures(r, 100, .0125), 300, failures(r, 300, .01))); err != nil {
 				t.Fatal(err)
 			}
 			if p.LogE() >= 5.809 {
@@ -194,7 +195,7 @@ func FuzzFuseState(f *testing.F) {
 		f.Fatal(err)
 	}
 	for range 10 {
-		if p, err = p.Add(interval(2, 100, 2, 300, 1)); err != nil {
+		if p, err = p.Add(interval(100, 2, 300, 1)); err != nil {
 			f.Fatal(err)
 		}
 	}

@@ -23,8 +23,9 @@ type fuseState struct {
 // MarshalJSON writes the state; UnmarshalJSON reads exactly the same bits back.
 func (p FuseProcess) MarshalJSON() ([]byte, error) {
 	return json.Marshal(fuseState{
-		header{stateVersion, "fuse"}, p.spec, p.limit, p.ratio, p.floor, p.seconds, p.share,
-		p.ratioSoFar, p.floorSoFar, p.bursts, p.dullness,
+		header: header{stateVersion, "fuse"}, Spec: p.spec, Limit: p.limit, Ratio: p.ratio, Floor: p.floor,
+		Seconds: p.seconds, Share: p.share, RatioSoFar: p.ratioSoFar, FloorSoFar: p.floorSoFar,
+		Bursts: p.bursts, Dullness: p.dullness,
 	})
 }
 
@@ -60,7 +61,7 @@ func (p *FuseProcess) UnmarshalJSON(data []byte) error {
 
 // fits reports whether the process was gathered under the same limits as the one
 // that begins so.
-func (p *FuseProcess) fits(begin *FuseProcess) bool {
+func (p FuseProcess) fits(begin FuseProcess) bool {
 	return p.spec == begin.spec && p.limit == begin.limit &&
 		p.ratio.tolerance == begin.ratio.tolerance && p.floor.floor == begin.floor.floor
 }

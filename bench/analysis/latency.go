@@ -67,24 +67,33 @@ func coldTable(set settings) (string, error) {
 	text.WriteString("| share, requests | windows, no warm-up | requests, no warm-up | windows, 20 s | requests, 20 s | windows, 30 s | requests, 30 s |\n|---|---|---|---|---|---|---|\n")
 	for _, share := range []float64{.05, .25} {
 		for _, rate := range []float64{20, 200, 2000} {
-			c := cell{share: share, rate: rate, tick: set.tick}
 			_, _ = fmt.Fprintf(&text, "| %g %% of %g/s |", 100*share, rate)
-			for _, warmUp := range []float64{0, 20, 30} {
-				for _, choice := range []analysis.Choice{analysis.DefaultChoice(), {Method: analysis.MethodCounts}} {
-					count := 0
-					for release := range set.releases {
-						back, err := coldRollBack(rand.New(rand.NewPCG(set.seed, uint64(release))), c, choice, warmUp)
-						if err != nil {
-							return "", err
-						}
-						if back {
-							count++
-						}
-					}
-					_, _ = fmt.Fprintf(&text, " %.0f |", 1000*float64(count)/float64(set.releases))
+			cells, err := coldCells(set, cell{share: share, rate: rate, tick: set.tick})
+			if err != nil {
+				return "", err
+			}
+			text.WriteString(cells + "\n")
+		}
+	}
+	return text.String(), nil
+}
+
+// coldCells are the cells of one line: each warm-up with each method.
+func coldCells(set settings, c cell) (string, error) {
+	text := strings.Builder{}
+	for _, warmUp := range []float64{0, 20, 30} {
+		for _, choice := range []analysis.Choice{analysis.DefaultChoice(), {Method: analysis.MethodCounts}} {
+			count := 0
+			for release := range set.releases {
+				back, err := coldRollBack(rand.New(rand.NewPCG(set.seed, uint64(release))), c, choice, warmUp)
+				if err != nil {
+					return "", err
+				}
+				if back {
+					count++
 				}
 			}
-			text.WriteString("\n")
+			_, _ = fmt.Fprintf(&text, " %.0f |", 1000*float64(count)/float64(set.releases))
 		}
 	}
 	return text.String(), nil
