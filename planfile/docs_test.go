@@ -54,7 +54,8 @@ func TestDocumentedExamplesAreRight(t *testing.T) {
 		{"application", "application: shop\n"},
 		{"variables", "variables: {port: 8080}\n"},
 		{"balancers", "balancers: {front: {proxy: {listen: \"127.0.0.1:8080\"}}}\n"},
-		{"databases", "databases: {orders: {postgres: x}}\nmetrics: {prom: {prometheus: x}}\n"},
+		{"databases", "databases: {orders: {postgres: x}}\n"},
+		{"metrics", "metrics: {prom: {prometheus: \"http://127.0.0.1:9090\"}}\n"},
 		{"services", "services: {web: {command: ./web, balancer: front}}\n"},
 		{"release", "release: [{run: ./x.sh}]\n"},
 	}
