@@ -74,7 +74,7 @@ func (c *command) controlCommand(v controlVerb) *cobra.Command {
 			return c.control(cmd, v, r, ripcord.RunID(o.run))
 		},
 	}
-	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one)")
+	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one of the plan file's application, else the only one)")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
 	codes := "0 it took effect"
 	if v.toEnd {
@@ -93,7 +93,7 @@ func (c *command) control(cmd *cobra.Command, v controlVerb, r ripcord.Request, 
 		return err
 	}
 	defer c.close(a)
-	summary, err := a.Find(ctx, app.Selector{Run: run, Unfinished: run == "", Environment: c.environment})
+	summary, err := a.Locate(ctx, app.Selector{Run: run, Unfinished: true, Environment: c.environment}, c.file)
 	if err != nil {
 		return err
 	}

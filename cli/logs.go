@@ -42,7 +42,7 @@ func (c *command) logsVerb() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.run, "run", "", "which run (default: the newest)")
+	f.StringVar(&o.run, "run", "", "which run (default: the newest of the plan file's application, else of the only one)")
 	f.BoolVarP(&o.follow, "follow", "F", false, "go on until the run has ended")
 	f.BoolVar(&o.undo, "undo", false, "only what going back printed")
 	f.BoolVar(&o.evidence, "evidence", false, "what was frozen when the run failed")
@@ -68,7 +68,7 @@ func (c *command) logs(cmd *cobra.Command, step ripcord.StepID, o logsOptions) e
 	if o.service != "" {
 		return c.serviceLogs(ctx, a, o)
 	}
-	summary, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(o.run), Environment: c.environment})
+	summary, err := a.Locate(ctx, app.Selector{Run: ripcord.RunID(o.run), Environment: c.environment}, c.file)
 	if err != nil {
 		return err
 	}

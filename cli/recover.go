@@ -29,7 +29,7 @@ func (c *command) recoverVerb() *cobra.Command {
 			return c.recover(cmd, o)
 		},
 	}
-	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one)")
+	cmd.Flags().StringVar(&o.run, "run", "", "which run (default: the unfinished one of the plan file's application, else the only one)")
 	cmd.Flags().BoolVar(&o.back, "rollback", false, "go back instead of on")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the journal")
 	return exits(cmd, "0 it reached its goal, 2 no run is unfinished, 3 the release failed and was rolled back, 4 held,\n5 rollback incomplete,\n6 with --rollback: it was committed already (see ripcord rollback), 8 interrupted again")
@@ -42,7 +42,7 @@ func (c *command) recover(cmd *cobra.Command, o recoverOptions) error {
 		return err
 	}
 	defer c.close(a)
-	summary, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(o.run), Unfinished: true, Environment: c.environment})
+	summary, err := a.Locate(ctx, app.Selector{Run: ripcord.RunID(o.run), Unfinished: true, Environment: c.environment}, c.file)
 	if err != nil {
 		return err
 	}

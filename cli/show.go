@@ -28,7 +28,7 @@ func (c *command) showVerb() *cobra.Command {
 			return c.show(cmd, run)
 		},
 	}
-	cmd.Flags().StringVar(&run, "run", "", "which run (default: the newest)")
+	cmd.Flags().StringVar(&run, "run", "", "which run (default: the newest of the plan file's application, else of the only one)")
 	return exits(cmd, "0 shown, 2 there is no such run")
 }
 
@@ -39,7 +39,7 @@ func (c *command) show(cmd *cobra.Command, run string) error {
 		return err
 	}
 	defer c.close(a)
-	summary, err := a.Find(ctx, app.Selector{Run: ripcord.RunID(run), Environment: c.environment})
+	summary, err := a.Locate(ctx, app.Selector{Run: ripcord.RunID(run), Environment: c.environment}, c.file)
 	if err != nil {
 		return err
 	}
