@@ -100,16 +100,16 @@ func TestOldVersionsBurstsDullTheFuse(t *testing.T) {
 	sharp := p
 	for i := range 300 {
 		bad := 20 * float64(b2i(i%30 == 0))
-		if p, err = p.Add(interval(100, 0, 300, bad)); err != nil {
+		if p, err = p.Add(interval(0, bad)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	before := p.LogE()
 	for range 20 {
-		if p, err = p.Add(interval(100, 5, 300, 0)); err != nil {
+		if p, err = p.Add(interval(5, 0)); err != nil {
 			t.Fatal(err)
 		}
-		if sharp, err = sharp.Add(interval(100, 5, 300, 0)); err != nil {
+		if sharp, err = sharp.Add(interval(5, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,11 +118,11 @@ func TestOldVersionsBurstsDullTheFuse(t *testing.T) {
 	}
 }
 
-// interval is two seconds.
-func interval(newRequests, newFailures, oldRequests, oldFailures float64) analysis.Interval {
+// interval is two seconds with a quarter of 400 requests on the new version.
+func interval(newFailures, oldFailures float64) analysis.Interval {
 	return analysis.Interval{Seconds: 2, Counts: analysis.Counts{
-		New: analysis.ArmCounts{Requests: newRequests, Failures: newFailures},
-		Old: analysis.ArmCounts{Requests: oldRequests, Failures: oldFailures},
+		New: analysis.ArmCounts{Requests: 100, Failures: newFailures},
+		Old: analysis.ArmCounts{Requests: 300, Failures: oldFailures},
 	}}
 }
 
@@ -139,7 +139,7 @@ func TestFuseSeldomBlowsOnIndependentFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range looks {
-			if p, err = p.Add(interval(100, failures(r, 100, .0125), 300, failures(r, 300, .01))); err != nil {
+			if p, err = p.Add(interval(failures(r, 100, .0125), failures(r, 300, .01))); err != nil {
 				t.Fatal(err)
 			}
 			if p.LogE() >= 5.809 {
@@ -195,7 +195,7 @@ func FuzzFuseState(f *testing.F) {
 		f.Fatal(err)
 	}
 	for range 10 {
-		if p, err = p.Add(interval(100, 2, 300, 1)); err != nil {
+		if p, err = p.Add(interval(2, 1)); err != nil {
 			f.Fatal(err)
 		}
 	}
