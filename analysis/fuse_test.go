@@ -220,3 +220,22 @@ func FuzzFuseState(f *testing.F) {
 		}
 	})
 }
+
+// TestFuseWorksBesideAnotherMetric: a canary judges failures and latency together,
+// so that the fuse has to prove twice as much.
+func TestFuseWorksBesideAnotherMetric(t *testing.T) {
+	t.Parallel()
+	c := begin(t, windowed(), analysis.Metric{Name: "memory", Kind: analysis.KindGauge, NoData: analysis.Policy{Do: analysis.ReactionContinue}})
+	c.look = 2 * time.Second
+	var d analysis.Decision
+	looks := 0
+	for ; looks < 30 && d.Verdict != analysis.VerdictRollBack; looks++ {
+		d = c.step(20, 1, 380, 0)
+	}
+	if at := time.Duration(looks) * c.look; at > 20*time.Second {
+		t.Errorf("rolled back after %s: %s", at, d.Reason)
+	}
+	if len(d.Culprits) != 1 || d.Culprits[0] != "errors" {
+		t.Errorf("%v", d.Culprits)
+	}
+}
