@@ -26,8 +26,9 @@ func main() {
 	full := flag.Bool("full", false, "simulate more rates and shares")
 	tick := flag.Float64("look", 5, "how many seconds are between two looks: 1, 2, 5 or 10")
 	cold := flag.Bool("cold", false, "simulate nothing but new versions that begin cold")
+	wide := flag.Bool("wide", false, "simulate nothing but many bad versions, at 20, 200 and 2,000 requests a second")
 	flag.Parse()
-	if err := run(os.Stdout, settings{*releases, *seed, *full, *tick}, *cold); err != nil {
+	if err := run(os.Stdout, settings{*releases, *seed, *full, *tick}, *cold, *wide); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "bench/analysis:", err)
 		os.Exit(1)
 	}
@@ -48,14 +49,19 @@ type settings struct {
 	tick     float64
 }
 
-func run(to io.Writer, set settings, cold bool) error {
+func run(to io.Writer, set settings, cold, wide bool) error {
 	if !slices.Contains([]float64{1, 2, 5, 10}, set.tick) {
 		return fmt.Errorf("a look every %v seconds", set.tick)
 	}
-	if !cold {
+	table, err := "", error(nil)
+	switch {
+	case cold:
+		table, err = coldTable(set)
+	case wide:
+		table, err = wideTable(set)
+	default:
 		return measure(to, set)
 	}
-	table, err := coldTable(set)
 	if err == nil {
 		_, err = io.WriteString(to, table)
 	}

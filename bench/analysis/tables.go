@@ -49,6 +49,31 @@ func soonTable(cells []cell, all []named, results [][]tally) string {
 	return text.String()
 }
 
+// wideTable shows what windows, with and without the fuse, and their peers do in
+// many bad cells, a line each.
+func wideTable(set settings) (string, error) {
+	cells, everyone := looked(bad(true), set.tick), rules()
+	all := []named{everyone[byFractionsTolerant], everyone[byDefault], everyone[byFlagger], everyone[byArgo]}
+	results, err := simulateAll(cells, all, set.releases, set.seed+1)
+	if err != nil {
+		return "", err
+	}
+	text := strings.Builder{}
+	text.WriteString("| cell |")
+	for _, rule := range all {
+		text.WriteString(" " + rule.name + " |")
+	}
+	text.WriteString("\n|---|" + strings.Repeat("---|", len(all)) + "\n")
+	for i, c := range cells {
+		text.WriteString("| " + c.name + " |")
+		for _, t := range results[i] {
+			_, _ = fmt.Fprintf(&text, " %s / %s [%.0f] |", seconds(part(t.seconds, .5)), seconds(part(t.seconds, .95)), part(t.harmed, .5))
+		}
+		text.WriteString("\n")
+	}
+	return text.String(), nil
+}
+
 func seconds(v float64) string {
 	if math.IsInf(v, 1) {
 		return "-"
@@ -60,8 +85,8 @@ func seconds(v float64) string {
 // aims are those of the bare tests, which tolerate no difference; a tolerance of
 // 1.25, the default, is shown beside it.
 const (
-	byCounts, byCountsTolerant, byFractions, byFractionsTolerant, byDefault, byFlagger = 0, 1, 2, 3, 4, 6
-	fiveTimes, twentyTimes                                                             = 0, 1
+	byCounts, byCountsTolerant, byFractions, byFractionsTolerant, byDefault, byFlagger, byArgo = 0, 1, 2, 3, 4, 6, 7
+	fiveTimes, twentyTimes                                                                     = 0, 1
 )
 
 // figures are those with an aim. A figure over cells is that of the worst one.
