@@ -53,7 +53,8 @@ func run(to io.Writer, set settings, cold, wide bool) error {
 	if !slices.Contains([]float64{1, 2, 5, 10}, set.tick) {
 		return fmt.Errorf("a look every %v seconds", set.tick)
 	}
-	table, err := "", error(nil)
+	var table string
+	var err error
 	switch {
 	case cold:
 		table, err = coldTable(set)
