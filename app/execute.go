@@ -80,9 +80,7 @@ func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Pl
 		Bundle: func(ctx context.Context, plan *ripcord.Plan) (map[string]ripcord.BlobRef, error) {
 			return a.capture(ctx, lease.Run, plan)
 		},
-		Unpack: func(ctx context.Context, refs map[string]ripcord.BlobRef) (string, error) {
-			return bundle.Unpack(ctx, a.blobs, refs, filepath.Join(a.dir, "bundles"))
-		},
+		Unpack: a.unpack,
 	})
 	state, err := x.Run(ctx)
 	if err == nil && state.State.Ended() {
@@ -115,10 +113,18 @@ func (a *App) capture(ctx context.Context, run ripcord.RunID, plan *ripcord.Plan
 	return state.Blobs, nil
 }
 
-// openIn opens a step as its own run would.
-func (a *App) openIn(ctx context.Context, state *engine.State, t *engine.Step) (ripcord.Step, error) {
+// unpack makes a bundle's files available, checked.
+func (a *App) unpack(ctx context.Context, refs map[string]ripcord.BlobRef) (string, error) {
+	return bundle.Unpack(ctx, a.blobs, refs, a.bundles(), a.options.warn)
+}
+
+// bundles is the folder that bundles are laid out in.
+func (a *App) bundles() string { return filepath.Join(a.dir, "bundles") }
+
+// openIn opens a step as its own run would. Unpacked gives its run's bundle.
+func (a *App) openIn(ctx context.Context, state *engine.State, t *engine.Step, unpacked func() (string, error)) (ripcord.Step, error) {
 	scope := a.scope(state.Plan, ripcord.Lease{Run: a.looking})
-	dir, err := bundle.Unpack(ctx, a.blobs, state.Blobs, filepath.Join(a.dir, "bundles"))
+	dir, err := unpacked()
 	step, openErr := local.Open(ctx, a.adapters, scope, state, t.Spec, dir)
 	if needs, ok := step.(ripcord.Capturer); err != nil && ok && len(needs.Files()) > 0 {
 		return nil, fmt.Errorf("the run's bundle: %w", err)

@@ -61,6 +61,9 @@ func (a *App) prune(ctx context.Context, journal func() (sqlite.PruneReport, err
 			}
 		}
 	}
+	if err := bundle.Sweep(a.bundles()); err != nil {
+		return pruned, fmt.Errorf("removing what was left half laid out: %w", err)
+	}
 	for _, run := range report.Blobs {
 		if needed[string(run)] {
 			continue // another run's way back lies there
@@ -130,7 +133,7 @@ func (a *App) sweep(ctx context.Context, r remains, needed map[string]bool) erro
 		return fmt.Errorf("removing what the commands of run %s left: %w", r.run, err)
 	}
 	if name := bundle.Folder(r.bundle); name != "" && !needed[name] {
-		return errors.Join(os.RemoveAll(filepath.Join(a.dir, "bundles", name)), os.RemoveAll(filepath.Join(a.publicDir(), name)))
+		return errors.Join(os.RemoveAll(filepath.Join(a.bundles(), name)), os.RemoveAll(filepath.Join(a.publicDir(), name)))
 	}
 	return nil
 }

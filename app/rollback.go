@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/engine"
@@ -175,12 +176,13 @@ func (a *App) blocked(ctx context.Context, r ripcord.Summary, first, look bool) 
 			return block{why: fmt.Sprintf("step %s has no way back", t.Spec.ID)}, nil
 		}
 	}
+	unpacked := sync.OnceValues(func() (string, error) { return a.unpack(ctx, state.Blobs) })
 	for i := range state.Plan.Steps {
 		t := state.Steps[state.Plan.Steps[i].ID]
 		if !t.Started || !look {
 			continue
 		}
-		if why := a.unchanged(ctx, state, t); why != "" {
+		if why := a.unchanged(ctx, state, t, unpacked); why != "" {
 			return block{why: why, drift: true}, nil
 		}
 	}
@@ -192,11 +194,11 @@ func (a *App) blocked(ctx context.Context, r ripcord.Summary, first, look bool) 
 func dropped(t *engine.Step) bool { return t.Finished || t.Made && t.Discarded }
 
 // unchanged looks whether a step's effect is still what the release left.
-func (a *App) unchanged(ctx context.Context, state *engine.State, t *engine.Step) string {
+func (a *App) unchanged(ctx context.Context, state *engine.State, t *engine.Step, unpacked func() (string, error)) string {
 	if !t.Spec.Traits.Checkable || t.Spec.Traits.Reversal.Way == ripcord.WayNothing {
 		return ""
 	}
-	step, err := a.openIn(ctx, state, t)
+	step, err := a.openIn(ctx, state, t, unpacked)
 	if err != nil {
 		return fmt.Sprintf("step %s cannot be opened any more: %v", t.Spec.ID, err)
 	}

@@ -30,6 +30,12 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
+// silent fails the test when there is something to say.
+func silent(t *testing.T) func(string) {
+	t.Helper()
+	return func(text string) { t.Errorf("it says %q", text) }
+}
+
 // TestRoundTrip: content, links and the right to execute come back, also when the
 // originals are gone; equal files give one folder; nothing leads writes outside.
 func TestRoundTrip(t *testing.T) {
@@ -54,7 +60,7 @@ func TestRoundTrip(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	at, err := bundle.Unpack(t.Context(), store, refs, parent)
+	at, err := bundle.Unpack(t.Context(), store, refs, parent, silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +100,7 @@ func TestTampered(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent := filepath.Join(home, "bundles")
-	if at, err := bundle.Unpack(t.Context(), store, refs, parent); err == nil {
+	if at, err := bundle.Unpack(t.Context(), store, refs, parent, silent(t)); err == nil {
 		t.Errorf("it is used from %s", at)
 	}
 	if left, err := os.ReadDir(parent); err != nil || len(left) != 0 {
