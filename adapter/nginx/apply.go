@@ -98,12 +98,9 @@ func (s *Step) served(ctx context.Context, a ripcord.Attempt) error {
 // putBack gives the old file its place again when nginx did not take the new one,
 // so that a restart serves what is served now.
 func (s *Step) putBack(ctx context.Context, before, want image) error {
-	if ctx.Err() != nil {
-		return nil // Undo does it
-	}
 	now, err := s.look()
-	if err != nil || now.image != want {
-		return err
+	if ctx.Err() != nil || err != nil || now.image != want {
+		return err // Undo does the rest
 	}
 	if !before.Absent {
 		if err := before.write(s.candidate()); err != nil {

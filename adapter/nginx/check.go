@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -73,10 +74,7 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 		return "", s.notOurs(err)
 	}
 	text := s.change(now, m)
-	for _, warning := range s.warnings(ctx, t) {
-		text += "; note: " + warning
-	}
-	return text, nil
+	return strings.Join(append([]string{text}, s.warnings(ctx, t)...), "; note: "), nil
 }
 
 // change says what the shift would do.

@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
-		return fixture(t, map[string]any{"ready_timeout": 3})
+		return fixture(t, map[string]any{"ready_timeout": 1.5})
 	}})
 }
 
@@ -59,6 +59,6 @@ func TestConformanceSplit(t *testing.T) {
 	t.Parallel()
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
-		return fixture(t, map[string]any{"ready_timeout": 3, "weight": 50, "cookie": "visitor"})
+		return fixture(t, map[string]any{"ready_timeout": 1.5, "weight": 50, "cookie": "visitor"})
 	}})
 }

@@ -27,7 +27,8 @@ func (p process) id() string { return strconv.Itoa(p.pid) + ":" + strconv.Format
 
 // started is when it was started, by the clock of sinceBoot.
 func (p process) started() time.Duration {
-	return time.Duration(p.start) * time.Second / ticksASecond
+	const most = 1 << 40 // ticks, 349 years
+	return time.Duration(min(p.start, most)) * (time.Second / ticksASecond)
 }
 
 // infancy is how long a new worker may still have its master's title.

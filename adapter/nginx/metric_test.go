@@ -56,7 +56,9 @@ func TestMetric(t *testing.T) {
 	counters(t, m)
 	before := metric(t, b.log(), ripcord.Sides{New: ripcord.Side{Addresses: "${steps.deploy.outputs.addresses}"}, Old: ripcord.Side{Addresses: "${steps.deploy.outputs.old_addresses}"}})
 	counters(t, before)
+	asked := 0
 	ask := func(path string, n int) {
+		asked += n
 		for range n {
 			response, err := http.Get("http://" + b.listen + path)
 			if err != nil {
@@ -67,6 +69,14 @@ func TestMetric(t *testing.T) {
 	}
 	ask("/", 40)
 	ask("/bad", 20)
+	// nginx writes a line when the client has its answer already.
+	written := func(n int) {
+		waitFor(t, "the log", func() bool {
+			data, _ := os.ReadFile(b.log() + ".1")
+			return strings.Count(read(t, b.log())+string(data), "\n") == n
+		})
+	}
+	written(60)
 	newer, older := counters(t, m)
 	if newer.Requests+older.Requests != 60 || newer.Failures+older.Failures != 20 || newer.Requests == 0 || older.Failures == 0 {
 		t.Errorf("%+v %+v", newer, older)
@@ -90,17 +100,21 @@ func TestMetric(t *testing.T) {
 		info, err := os.Stat(b.log())
 		return err == nil && info.Size() > 0
 	})
-	lines := float64(strings.Count(read(t, b.log())+read(t, b.log()+".1"), "\n"))
+	written(asked)
 	newer, older = counters(t, m)
-	if newer.Requests+older.Requests != lines {
-		t.Errorf("after the rotation: %v and %v of %v", newer.Requests, older.Requests, lines)
+	if newer.Requests+older.Requests != float64(asked) {
+		t.Errorf("after the rotation: %v and %v of %d", newer.Requests, older.Requests, asked)
 	}
 	if err := os.Truncate(b.log(), 0); err != nil {
 		t.Fatal(err)
 	}
 	counters(t, m)
 	green.Close()
+	if err := os.Remove(b.log() + ".1"); err != nil {
+		t.Fatal(err)
+	}
 	ask("/", 30)
+	written(30)
 	last, other := counters(t, m)
 	if last.Failures <= newer.Failures || other.Failures != older.Failures || other.Requests != older.Requests+30 {
 		t.Errorf("after the end of an instance: %+v %+v", last, other)

@@ -165,8 +165,7 @@ func unescape(c byte) string {
 
 // lua skips a block of another language up to its closing brace.
 func (p *parser) lua() error {
-	depth := 1
-	for ; p.at < len(p.text); p.at++ {
+	for depth := 1; p.at < len(p.text); p.at++ {
 		switch c := p.text[p.at]; c {
 		case '\n':
 			p.line++
@@ -178,23 +177,34 @@ func (p *parser) lua() error {
 				return nil
 			}
 		case '"', '\'':
-			for p.at++; p.at < len(p.text) && p.text[p.at] != c && p.text[p.at] != '\n'; p.at++ {
-				if p.text[p.at] == '\\' {
-					p.at++
-				}
-			}
-			if p.at < len(p.text) && p.text[p.at] == '\n' {
-				p.line++
-			}
+			p.luaText(c)
 		case '-':
 			if strings.HasPrefix(p.text[p.at:], "--") && !strings.HasPrefix(p.text[p.at:], "--[") {
-				for p.at+1 < len(p.text) && p.text[p.at+1] != '\n' {
-					p.at++
-				}
+				p.luaComment()
 			}
 		}
 	}
 	return errors.New("a closing } is missing")
+}
+
+// luaText goes to the quote that ends a text, or the line.
+func (p *parser) luaText(quote byte) {
+	for p.at++; p.at < len(p.text) && p.text[p.at] != quote; p.at++ {
+		switch p.text[p.at] {
+		case '\\':
+			p.at++
+		case '\n':
+			p.line++
+			return
+		}
+	}
+}
+
+// luaComment goes to the last character of a line.
+func (p *parser) luaComment() {
+	for p.at+1 < len(p.text) && p.text[p.at+1] != '\n' {
+		p.at++
+	}
 }
 
 // quoted writes a word as nginx reads it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,10 +47,29 @@ func (s *Step) stage(ctx context.Context, want image) error {
 
 // unstage removes what an interrupted stage left.
 func (s *Step) unstage() error {
-	if err := os.Remove(s.candidate()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	left := []string{s.candidate(), s.copyOf(s.settings.Config)}
+	if t, err := load(s.settings.Config); err == nil {
+		for path := range t.files {
+			left = append(left, s.copyOf(path))
+		}
 	}
-	return nil
+	return removeAll(left)
+}
+
+// copyOf is where a file's copy lies during a test.
+func (s *Step) copyOf(path string) string {
+	return hidden(path, variable(s.settings.Upstream)+"-test")
+}
+
+// removeAll removes files, also where some are gone.
+func removeAll(paths []string) error {
+	var problems []error
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // rehearsal is a copy of the part of the configuration that leads to our file.
@@ -69,7 +89,8 @@ func (r *rehearsal) copy(f *file, depth int) (string, error) {
 	if depth > maxDepth {
 		return f.path, nil
 	}
-	text, at, changed := "", 0, false
+	var text strings.Builder
+	at, changed := 0, false
 	var problem error
 	walk(f.list, nil, func(_ []*directive, d *directive) {
 		if d.name != "include" || len(d.args) != 1 || problem != nil {
@@ -78,9 +99,9 @@ func (r *rehearsal) copy(f *file, depth int) (string, error) {
 		names, other, err := r.names(d, depth)
 		problem = err
 		if other {
-			text += f.text[at:d.start]
+			text.WriteString(f.text[at:d.start])
 			for _, name := range names {
-				text += "include " + quoted(name) + "; "
+				text.WriteString("include " + quoted(name) + "; ")
 			}
 			at, changed = d.end, true
 		}
@@ -88,9 +109,9 @@ func (r *rehearsal) copy(f *file, depth int) (string, error) {
 	if problem != nil || !changed && f != r.tree.main {
 		return f.path, problem
 	}
-	to := hidden(f.path, variable(r.step.settings.Upstream)+"-test")
+	to := r.step.copyOf(f.path)
 	r.copies[f.path] = to
-	return to, os.WriteFile(to, []byte(text+f.text[at:]), 0o600)
+	return to, os.WriteFile(to, []byte(text.String()+f.text[at:]), 0o600)
 }
 
 // names are the files that an include is to name; other says that they are not
@@ -122,15 +143,7 @@ func (r *rehearsal) names(d *directive, depth int) (names []string, other bool, 
 	return names, other, nil
 }
 
-func (r *rehearsal) clean() error {
-	var problems []error
-	for _, to := range r.copies {
-		if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			problems = append(problems, err)
-		}
-	}
-	return errors.Join(problems...)
-}
+func (r *rehearsal) clean() error { return removeAll(slices.Collect(maps.Values(r.copies))) }
 
 // original gives the lines of a test the names of the real files.
 func (s *Step) original(lines []string) []string {

@@ -37,7 +37,7 @@ func (s *Settings) takeOver(text string) (model, error) {
 		switch {
 		case d.name == "upstream" && len(d.args) == 1 && d.args[0] == s.Upstream && !found:
 			found = true
-			if err := m.takeUpstream(d); err != nil {
+			if m, err = takeUpstream(m, d); err != nil {
 				return m, err
 			}
 		case d.name == "log_format" && len(d.args) > 0 && d.args[0] == formatName(s.Upstream):
@@ -51,7 +51,8 @@ func (s *Settings) takeOver(text string) (model, error) {
 	return m, nil
 }
 
-func (m *model) takeUpstream(upstream *directive) error {
+// takeUpstream adds what a person's upstream says.
+func takeUpstream(m model, upstream *directive) (model, error) {
 	old := side{Share: full}
 	for _, d := range upstream.block {
 		words := append([]string{d.name}, d.args...)
@@ -60,11 +61,11 @@ func (m *model) takeUpstream(upstream *directive) error {
 		}
 		switch {
 		case d.braces:
-			return fmt.Errorf("line %d: a block %s within an upstream is more than Ripcord can keep", d.line, d.name)
+			return m, fmt.Errorf("line %d: a block %s within an upstream is more than Ripcord can keep", d.line, d.name)
 		case d.name == "server" && len(d.args) > 0:
 			at, options, err := takeServer(d)
 			if err != nil {
-				return err
+				return m, err
 			}
 			if at.Weight == 0 {
 				continue
@@ -82,7 +83,7 @@ func (m *model) takeUpstream(upstream *directive) error {
 	if len(old.Servers) > 0 {
 		m.Sides = []side{old}
 	}
-	return nil
+	return m, nil
 }
 
 // takeServer reads a server line; one that is down has weight 0.

@@ -22,7 +22,7 @@ type use struct {
 	names map[string]bool
 }
 
-func (u use) says(name string) bool { return u.names[name] }
+func (u *use) says(name string) bool { return u.names[name] }
 
 // use finds out how the configuration uses our file.
 func (t *tree) use(s Settings) use {
