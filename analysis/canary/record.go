@@ -10,9 +10,17 @@ import (
 	"github.com/ripcord-dev/ripcord/analysis"
 )
 
-// stateEvery is how much of what the judge knows a crash may lose: only how the
-// time was divided, since counters go on counting.
-const stateEvery = 30 * time.Second
+// How often is written down what, so that an hour with two metrics stays below a
+// megabyte or two, and a day is no more than a few times that. The crash that a
+// state is kept for loses only how the time was divided, since counters go on
+// counting: so the longer a canary lasts, the less often it is needed.
+const (
+	stateEvery  = 30 * time.Second
+	stateParts  = 20
+	recordEvery = 10 * time.Second
+	recordMost  = 30 * time.Second
+	recordParts = 360
+)
 
 // Record is what an analyze step records of each decision.
 type Record struct {
@@ -52,18 +60,55 @@ func (s *Step) judge(progress []json.RawMessage) (*analysis.Judge, error) {
 
 // recorder writes decisions down, with the judge's state now and then.
 type recorder struct {
-	saved time.Time
-	write func(ctx context.Context, data any) error
+	began, saved, wrote time.Time
+	verdict             analysis.Verdict
+	// newest is the last decision, written down or not.
+	newest analysis.Decision
+	points []analysis.Point
+	write  func(ctx context.Context, data any) error
 }
 
-func (r *recorder) record(ctx context.Context, j *analysis.Judge, d analysis.Decision) error {
+// newRecorder goes on where the recorded decisions end.
+func newRecorder(a ripcord.Attempt) *recorder {
+	r := &recorder{write: a.Record}
+	for _, old := range Records(a.Progress) {
+		r.note(old.Decision)
+	}
+	return r
+}
+
+// note remembers a decision that is written down.
+func (r *recorder) note(d analysis.Decision) {
+	if r.began.IsZero() {
+		r.began = d.At
+	}
+	r.newest, r.verdict, r.wrote = d, d.Verdict, d.At
+	if len(r.points) >= mostPoints {
+		r.points = r.points[1:]
+	}
+	r.points = append(r.points, d.Point())
+}
+
+// record writes a decision down if it is the last one, a new one, or the last that
+// was written is old enough.
+func (r *recorder) record(ctx context.Context, j *analysis.Judge, d analysis.Decision, last bool) error {
+	r.newest = d
+	age := d.At.Sub(r.began)
+	save := last || r.saved.IsZero() || d.At.Sub(r.saved) >= max(stateEvery, age/stateParts)
+	if !save && d.Verdict == r.verdict && d.At.Sub(r.wrote) < min(recordMost, max(recordEvery, age/recordParts)) {
+		return nil
+	}
 	entry := Record{Decision: d}
-	if r.saved.IsZero() || d.At.Sub(r.saved) >= stateEvery || d.Verdict == analysis.VerdictRollBack {
+	if save {
 		state, err := j.State()
 		if err != nil {
 			return fmt.Errorf("the state of the analysis: %w", err)
 		}
 		entry.State, r.saved = state, d.At
 	}
-	return r.write(ctx, entry)
+	if err := r.write(ctx, entry); err != nil {
+		return err
+	}
+	r.note(d)
+	return nil
 }

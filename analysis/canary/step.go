@@ -43,43 +43,46 @@ func (*Step) Undo(ctx context.Context, _ ripcord.Attempt) error { return ctx.Err
 
 // Apply judges until the steps beside it have passed, or the new version is
 // proved to be worse. The first version of all has nothing to be compared with.
+// Where nothing stands beside, it ends when every metric has said something.
 func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
+	defer s.latest.forget(s.place())
 	if s.first() {
 		_, _ = fmt.Fprintln(a.Output, "there is no older version to compare with")
 		s.latest.tell(s.place(), analysis.Decision{Verdict: analysis.VerdictContinue, MayAdvance: true})
-		defer s.latest.forget(s.place())
 		return wait(ctx, a.Enough)
 	}
 	j, err := s.judge(a.Progress)
 	if err != nil {
 		return err
 	}
-	defer s.latest.forget(s.place())
-	r, out := &recorder{write: a.Record}, &teller{out: a.Output}
-	at := s.clock(j.Decide().At)
+	r := newRecorder(a)
+	err = s.judgeOn(ctx, a, j, r)
+	if kept := s.keep(r); kept != nil {
+		_, _ = fmt.Fprintf(a.Output, "the evidence could not be kept as a file: %v\n", kept)
+	}
+	return err
+}
+
+// judgeOn looks again and again.
+func (s *Step) judgeOn(ctx context.Context, a ripcord.Attempt, j *analysis.Judge, r *recorder) error {
+	out, at := &teller{out: a.Output}, s.clock(j.Decide().At)
 	var ended time.Time
 	for {
+		if ended.IsZero() && over(a.Enough) {
+			ended = at()
+		}
 		d, err := s.look(ctx, j, a, at())
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		default:
-			if err := r.record(ctx, j, d); err != nil {
-				return err
-			}
-			s.latest.tell(s.place(), d)
-			out.tell(d)
 		}
-		if d.Verdict == analysis.VerdictRollBack {
-			return s.worse(d)
+		s.latest.tell(s.place(), d)
+		out.tell(d)
+		done, verdict := s.close(d, ended)
+		if err := r.record(ctx, j, d, done); err != nil {
+			return err
 		}
-		if over(a.Enough) {
-			if ended.IsZero() {
-				ended = at()
-			}
-			if done, err := s.close(d, at().Sub(ended)); done {
-				return err
-			}
+		if done {
+			return verdict
 		}
 		if err := s.pause(ctx, a.Enough, !ended.IsZero()); err != nil {
 			return err
@@ -89,15 +92,23 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 
 func (s *Step) place() place { return place{s.scope.Run, s.id} }
 
-// clock is the time of observations: it begins after the last one and is moved by
-// the monotonic clock alone, so that nobody who sets the other one back stops it.
+// clock is the time of observations: it begins after the last one, is moved by the
+// monotonic clock alone and never stands still, so that nobody who sets the other
+// one back stops the analysis.
 func (s *Step) clock(last time.Time) func() time.Time {
 	began := s.scope.Now()
 	from := began.Round(0)
 	if !from.After(last) {
 		from = last.Add(time.Millisecond)
 	}
-	return func() time.Time { return from.Add(s.scope.Now().Sub(began)) }
+	return func() time.Time {
+		now := from.Add(s.scope.Now().Sub(began))
+		if !now.After(last) {
+			now = last.Add(time.Nanosecond)
+		}
+		last = now
+		return now
+	}
 }
 
 // look reads all metrics at once and lets the judge decide.
@@ -157,18 +168,23 @@ func (s *Step) read(ctx context.Context) []analysis.Sample {
 // patience is how long the end waits for metrics that are silent at that moment.
 const patience = 3 * time.Minute
 
-// close reports whether the analysis may end, and how. No evidence is never
-// success: at the end each metric must have said something, and still say it.
-func (s *Step) close(d analysis.Decision, waited time.Duration) (bool, error) {
-	if d.MayAdvance {
+// close reports whether the analysis is over, and how. No evidence is never
+// success: at the end, which began at that time, each metric must have said
+// something, and still say it in a reading that began after it.
+func (s *Step) close(d analysis.Decision, ended time.Time) (bool, error) {
+	switch {
+	case d.Verdict == analysis.VerdictRollBack:
+		return true, s.worse(d)
+	case ended.IsZero():
+		return false, nil
+	case d.MayAdvance:
 		return true, nil
-	}
-	if waited < patience {
+	case d.At.Sub(ended) < patience:
 		return false, nil
 	}
 	return true, &ripcord.Failure{
 		Class: ripcord.FailedAnalysis, Final: true,
-		Summary: fmt.Sprintf("nothing proves that the new version is well: %s said nothing for %s", strings.Join(d.Silent, ", "), patience),
+		Summary: fmt.Sprintf("nothing proves that the new version is well: %s said nothing for %s", strings.Join(d.Silent, ", "), ripcord.Duration(patience)),
 		Lines:   lines(d),
 	}
 }
@@ -194,7 +210,11 @@ func (s *Step) pause(ctx context.Context, enough <-chan struct{}, ending bool) e
 	return ctx.Err()
 }
 
+// over reports whether the steps beside have passed; nil stands beside nothing.
 func over(enough <-chan struct{}) bool {
+	if enough == nil {
+		return true
+	}
 	select {
 	case <-enough:
 		return true
@@ -204,9 +224,12 @@ func over(enough <-chan struct{}) bool {
 }
 
 func wait(ctx context.Context, enough <-chan struct{}) error {
+	if enough == nil {
+		return ctx.Err()
+	}
 	select {
 	case <-enough:
-		return nil
+		return ctx.Err()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
