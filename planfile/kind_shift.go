@@ -166,7 +166,7 @@ func (d *decoder) balancerMetric(m *metricSettings, b *balancer) {
 	case "haproxy":
 		m.Settings["socket"], m.Settings["backend"] = b.of["socket"], b.of["backend"]
 		if m.Kind == "latency" { // it keeps no histogram
-			m.Kind, m.Settings["value"] = "gauge", "ttime"
+			m.Kind, m.Settings["value"] = "gauge", "rtime"
 			d.placeLimits(m)
 			m.Choice = nil
 		}

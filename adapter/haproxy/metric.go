@@ -119,11 +119,12 @@ func ofSide(rows []row, side ripcord.Side) []row {
 	return named
 }
 
-// counted returns what a server has answered and what failed: answers of its own
-// with 5xx, and those that HAProxy gave in its place because no connection could
-// be made, after all retries, or because it gave no valid answer.
+// counted returns what a server was asked and what failed: answers of its own with
+// 5xx, those that HAProxy gave in its place because no connection could be made,
+// after all retries, or because it gave no valid answer, and what was asked again,
+// mostly of another server: users have not seen that, but the server has failed.
 func counted(r row) (requests, failures float64) {
-	failed := r.number("econ") + r.number("eresp")
+	failed := r.number("econ") + r.number("eresp") + r.number("wretr")
 	if r["mode"] != "http" {
 		return max(r.number("stot"), failed), failed
 	}
