@@ -187,11 +187,11 @@ func foresee(now traffic, share float64, m *analysis.Metric, alpha float64) stri
 
 // round writes two digits that count: more would promise what nobody knows.
 func round(v float64) string {
-	if v <= 0 {
-		return "0"
+	rough, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 2, 64), 64)
+	if err != nil {
+		rough = v
 	}
-	scale := math.Pow(10, math.Floor(math.Log10(v))-1)
-	return strconv.FormatFloat(math.Round(v/scale)*scale, 'f', max(0, int(-math.Floor(math.Log10(scale)))), 64)
+	return strconv.FormatFloat(rough, 'f', -1, 64)
 }
 
 // lasting writes a duration as roughly as it is known.

@@ -99,12 +99,16 @@ func (w *world) Read(ctx context.Context) (ripcord.Reading, error) {
 	return r, nil
 }
 
+// arm has as many boundaries as the proxy has.
 func arm(c ripcord.Counter) ripcord.Arm {
 	n := math.Floor(c.Requests)
-	return ripcord.Arm{Counters: []ripcord.Counter{{
-		Series: "life", Requests: n, Failures: math.Floor(c.Failures),
-		Buckets: []ripcord.Bucket{{UpTo: .1, Count: math.Floor(n * .9)}, {UpTo: .5, Count: math.Floor(n * .99)}, {UpTo: 1, Count: n}},
-	}}}
+	counter := ripcord.Counter{Series: "life", Requests: n, Failures: math.Floor(c.Failures)}
+	for i := range 29 {
+		counter.Buckets = append(counter.Buckets, ripcord.Bucket{
+			UpTo: .001 * math.Pow(math.Sqrt2, float64(i)), Count: math.Floor(n * (1 - math.Exp(-float64(i)/3))),
+		})
+	}
+	return ripcord.Arm{Counters: []ripcord.Counter{counter}}
 }
 
 // oneMetric are settings with a metric, and sides that are both there.
