@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/keeper"
 )
 
@@ -99,8 +101,11 @@ func (a *App) asked(ctx context.Context, run ripcord.RunID) (bool, error) {
 // KeeperInfo says whether a keeper lives.
 func (a *App) KeeperInfo() (keeper.Info, error) { return keeper.Status(a.dir) }
 
-// StopKeeper ends the keeper; instances and executors live on.
-func (a *App) StopKeeper(ctx context.Context) error { return keeper.Stop(ctx, a.dir) }
+// StopKeeper ends the keeper; instances and executors live on. What proxies that
+// live no more left outside of the state directory is removed.
+func (a *App) StopKeeper(ctx context.Context) error {
+	return errors.Join(keeper.Stop(ctx, a.dir), proxy.Tidy(a.dir))
+}
 
 // StartKeeper starts a keeper where none lives.
 func (a *App) StartKeeper(ctx context.Context) error {

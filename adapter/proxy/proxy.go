@@ -19,6 +19,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/ripcord-dev/ripcord"
@@ -52,6 +55,18 @@ func (a *Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.S
 func Directory(stateDir, application, environment, balancer string) string {
 	sum := sha256.Sum256([]byte(InstanceID(application, environment, balancer)))
 	return filepath.Join(stateDir, "proxy", hex.EncodeToString(sum[:6]))
+}
+
+// Tidy removes what the dead proxies of a state directory left elsewhere.
+func Tidy(stateDir string) error {
+	folders, err := os.ReadDir(filepath.Join(stateDir, "proxy"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, folder := range folders {
+		err = errors.Join(err, dataplane.Tidy(filepath.Join(stateDir, "proxy", folder.Name())))
+	}
+	return err
 }
 
 // InstanceID is the name under which a balancer's proxy is supervised.

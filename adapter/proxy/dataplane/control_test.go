@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
@@ -144,5 +145,44 @@ func TestStrictCommands(t *testing.T) {
 	}
 	if _, err := c.Status(t.Context()); err != nil {
 		t.Errorf("after that: %v", err)
+	}
+}
+
+// TestSocketFolderGoes: the private folder of a socket whose path is too long
+// goes with the proxy; where that was killed, whoever tidies up removes it, but
+// never that of a proxy that lives.
+func TestSocketFolderGoes(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	listen := freeAddress(t)
+	p, _ := startProxy(t, dir, listen)
+	recorded, err := os.ReadFile(filepath.Join(dir, "control.addr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := filepath.Dir(strings.TrimSpace(string(recorded)))
+	there := func() bool {
+		_, err := os.Stat(short)
+		return err == nil
+	}
+	if err := dataplane.Tidy(dir); err != nil || !there() {
+		t.Errorf("it is taken from a living proxy: %v", err)
+	}
+	p.kill()
+	if !there() {
+		t.Error("a killed proxy removes its folder")
+	}
+	for range 2 {
+		if err := dataplane.Tidy(dir); err != nil || there() {
+			t.Errorf("%s is still there, %v", short, err)
+		}
+	}
+	p, _ = startProxy(t, dir, listen)
+	p.signal(t, syscall.SIGTERM)
+	if err := p.cmd.Wait(); err != nil || there() {
+		t.Errorf("%s is still there after the end, %v", short, err)
+	}
+	if err := dataplane.Tidy(t.TempDir()); err != nil {
+		t.Error(err)
 	}
 }

@@ -193,6 +193,9 @@ func (p *Proxy) serve(ctx context.Context, end func(), o options, got *taken) er
 		_ = front.Close()
 	}
 	end()
+	if gone := withdraw(p.dir); gone != nil {
+		o.log.WarnContext(ctx, "the folder of the control socket stays", slog.String("error", gone.Error()))
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,9 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
-
-	"github.com/ripcord-dev/ripcord"
 )
 
 const (
@@ -81,8 +77,7 @@ func socketPath(dir, temporary string) (string, error) {
 	if len(path) <= maxSocketPath {
 		return path, nil
 	}
-	sum := sha256.Sum256([]byte(dir))
-	short := filepath.Join(temporary, "ripcord-"+strconv.Itoa(os.Getuid())+"-"+hex.EncodeToString(sum[:6]))
+	short := filepath.Join(temporary, shortName(dir))
 	if err := os.Mkdir(short, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
@@ -97,50 +92,48 @@ func socketPath(dir, temporary string) (string, error) {
 	return filepath.Join(short, socketName), nil
 }
 
-// Claim is what a proxy tells everybody on the machine about its address.
-type Claim struct {
-	Listen    string         `json:"listen"`
-	Directory string         `json:"directory"`
-	PID       int            `json:"pid"`
-	Stamp     *ripcord.Stamp `json:"stamp,omitempty"`
+// shortName names the private folder of a proxy whose own folder is too long.
+func shortName(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return "ripcord-" + strconv.Itoa(os.Getuid()) + "-" + hex.EncodeToString(sum[:6])
 }
 
-func claimName(listen string) string { return "@ripcord/proxy/" + listen }
-
-// serveClaim answers each connection to the address's abstract socket with a
-// Claim. It tells, and takes no commands.
-func (p *Proxy) serveClaim(listener net.Listener, listen string) {
-	const patience = time.Second
-	for {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		_ = conn.SetDeadline(p.now().Add(patience))
-		_ = json.NewEncoder(conn).Encode(Claim{Listen: listen, Directory: p.dir, PID: os.Getpid(), Stamp: p.Stamp()})
-		_ = conn.Close()
+// withdraw removes the control socket and its private folder, if it has one, of
+// dir. The caller holds the lock, so no other proxy works there.
+func withdraw(dir string) error {
+	data, err := os.ReadFile(filepath.Join(dir, addrFile)) //nolint:gosec // our own folder
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-}
-
-// ReadClaim returns what the proxy says that listens on the address, whatever
-// its state directory; nil when no proxy does.
-func ReadClaim(ctx context.Context, listen string) *Claim {
-	const patience = time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", claimName(listen))
 	if err != nil {
+		return err
+	}
+	short := filepath.Dir(strings.TrimSpace(string(data)))
+	if filepath.Base(short) != shortName(dir) {
+		return nil // it is in dir
+	}
+	for _, path := range []string{filepath.Join(short, socketName), short} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tidy removes what the proxy of dir left elsewhere on the machine when it was
+// killed. It does nothing while a proxy works there.
+func Tidy(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
+		return nil //nolint:nilerr // no proxy ever worked there
+	}
+	lock, err := lockDirectory(dir)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil
 	}
-	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(longAgo()) })
-	defer stop()
-	claim := new(Claim)
-	if err := json.NewDecoder(conn).Decode(claim); err != nil {
-		return nil
+	if err != nil {
+		return err
 	}
-	return claim
+	return errors.Join(withdraw(dir), lock.Close())
 }
 
 // listenPublic opens the address for clients.
