@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -169,7 +172,29 @@ func (s *Step) warnings(ctx context.Context, t *tree) []string {
 	if slices.ContainsFunc(u.passes, func(p place) bool { return p.name == "proxy_pass" }) && !u.says("proxy_connect_timeout") {
 		out = append(out, "add `proxy_connect_timeout 2s;`: an instance whose machine is gone keeps a request for 60 s before another one is asked")
 	}
+	if path := s.pending(t); path != "" {
+		out = append(out, path+" was changed after nginx read it: this reload takes that change in as well")
+	}
 	return out
+}
+
+// pending is a file of others that the serving workers have not read as it is.
+func (s *Step) pending(t *tree) string {
+	r, err := s.find()
+	if err != nil {
+		return ""
+	}
+	for _, path := range slices.Sorted(maps.Keys(t.files)) {
+		info, err := os.Stat(path)
+		if err != nil || path == filepath.Clean(s.settings.Include) {
+			continue
+		}
+		const grace = time.Second // of what is written when nginx starts
+		if !r.serves(info.ModTime().Add(-grace)) {
+			return path
+		}
+	}
+	return ""
 }
 
 // version is what the program says of itself; empty when it does not.

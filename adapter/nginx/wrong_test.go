@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
@@ -140,7 +141,14 @@ func TestExplain(t *testing.T) {
 		bare = strings.Replace(bare, line, "", 1)
 	}
 	write(t, b.config(), bare)
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(b.config(), later, later); err != nil {
+		t.Fatal(err)
+	}
 	text := explain(nil)
+	if !strings.Contains(text, b.config()+" was changed after nginx read it") {
+		t.Error(text)
+	}
 	for _, want := range []string{"worker_shutdown_timeout", "proxy_http_version", "proxy_connect_timeout", "built-in proxy behind nginx"} {
 		if !strings.Contains(text, want) && (want != "built-in proxy behind nginx" || !strings.Contains(text, "keepalive_min_timeout")) {
 			t.Errorf("no word of %s: %s", want, text)
