@@ -31,6 +31,11 @@ func trafficOf(s *engine.State) moved {
 		}
 		m.traffic = true
 		switch {
+		case t.State == ripcord.StepIsFound && m.done: // a stage of a first version, which has all users at once
+			m.share = max(m.share, app.ShareOf(t.Spec))
+			if m.now > 0 {
+				m.now = max(m.now, app.ShareOf(t.Spec))
+			}
 		case !t.Started:
 		case len(s.Plan.Reverts) > 0, !t.EndedAt.IsZero() && t.Failure == nil:
 			share := app.ShareOf(t.Spec)

@@ -31,7 +31,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "__") {
 		os.Exit(ripcord())
 	}
-	testscript.Main(m, map[string]func(){"ripcord": func() { os.Exit(ripcord()) }})
+	testscript.Main(m, map[string]func(){
+		"ripcord": func() { os.Exit(ripcord()) }, "shop": shopProgram, "customers": customersProgram,
+	})
 }
 
 // ripcord is the process edge as main has it.
@@ -63,6 +65,7 @@ func TestStories(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Defer(func() { endAll(e.WorkDir) })
 			e.Setenv("RIPCORD_STATE_DIR", e.WorkDir+"/state")
 			e.Setenv("RIPCORD_KEY_FILE", e.WorkDir+"/key")
 			e.Setenv("RIPCORD_NO_KEEPER", "true")
@@ -70,6 +73,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code": code, "field": field, "onejson": oneJSON, "await": await, "editjournal": editJournal, "runid": runID, "until": until,
+			"freeaddress": freeAddress,
 		},
 	})
 }

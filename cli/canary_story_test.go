@@ -1,0 +1,95 @@
+package cli_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// shopProgram answers requests: shop ADDRESS VERSION. A version whose name begins
+// with "bad" is healthy and fails each second request of a customer.
+func shopProgram() {
+	var count atomic.Int64
+	handler := http.NewServeMux()
+	handler.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	handler.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		if strings.HasPrefix(os.Args[2], "bad") && count.Add(1)%2 == 0 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	server := &http.Server{Addr: os.Args[1], Handler: handler, ReadHeaderTimeout: time.Second}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	_ = server.ListenAndServe()
+}
+
+// customersProgram sends requests until it is told to end: customers URL.
+func customersProgram() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				visit(ctx)
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func visit(ctx context.Context) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, os.Args[1], nil)
+	if err != nil {
+		panic(err)
+	}
+	if response, err := http.DefaultClient.Do(request); err == nil {
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+}
+
+// freeAddress puts an address that nobody listens on into a variable.
+func freeAddress(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+// endAll ends what a story has left running in its folder, if it failed before it
+// could do so itself.
+func endAll(folder string) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")) // it may have ended
+		environ, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		if strings.Contains(string(line)+"\x00"+string(environ), folder+"/") || strings.Contains(string(environ), "="+folder+"\x00") {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+	}
+}
