@@ -3,6 +3,7 @@ package nginx
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,7 +62,7 @@ func (s *Step) find() (running, error) {
 		return running{}, err
 	}
 	masters := slices.DeleteFunc(slices.Clone(all), func(p process) bool {
-		return !strings.HasPrefix(p.title, masterTitle) || !s.reads(p) || !neighbour(p.pid)
+		return !strings.HasPrefix(p.title, masterTitle) || !s.reads(p) || !s.neighbour(p.pid)
 	})
 	born := sinceBoot(s.scope.Now()) - infancy
 	masters = slices.DeleteFunc(slices.Clone(masters), func(p process) bool {
@@ -114,12 +115,16 @@ func (s *Step) reads(master process) bool {
 	return resolved(config) == resolved(s.settings.Config)
 }
 
-// neighbour reports whether a process sees the files that we see: one in a
-// container reads another configuration of the same name.
-func neighbour(pid int) bool {
-	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid))
-	ours, mine := os.Readlink("/proc/self/ns/mnt")
-	return err != nil || mine != nil || theirs == ours
+// neighbour reports whether a process sees the same file where its configuration
+// is: one in a container reads another one of that name. Where we may not look,
+// the name has to do.
+func (s *Step) neighbour(pid int) bool {
+	ours, err := os.Stat(s.settings.Config)
+	if err != nil {
+		return true
+	}
+	theirs, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "root", s.settings.Config))
+	return errors.Is(err, fs.ErrPermission) || err == nil && os.SameFile(ours, theirs)
 }
 
 func processes() ([]process, error) {

@@ -191,3 +191,34 @@ func TestSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestNamespaces: an nginx with a mount namespace of its own that reads our file is
+// found, as under systemd's PrivateTmp; one that has another file of that name is
+// none of ours.
+func TestNamespaces(t *testing.T) {
+	t.Parallel()
+	green := startTarget(t, "green")
+	for name, test := range map[string]struct {
+		prepare string
+		found   bool
+	}{
+		"the same file": {"true", true},
+		"another file":  {`mkdir "$0/other" && cp "$0/nginx.conf" "$0/other/" && mount --bind "$0/other/nginx.conf" "$0/nginx.conf"`, false},
+	} {
+		b := newBalancer(t, upstream(green))
+		cmd := exec.Command("unshare", "--mount", "sh", "-c", test.prepare+` && exec "$1" -p "$0" -c "$0/nginx.conf"`, b.dir, nginxPath())
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { stop(cmd) })
+		waitFor(t, name, func() bool {
+			title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
+			return strings.HasPrefix(string(title), "nginx: master")
+		})
+		_, err := open(t, adaptertest.NewScope(t), spec(t, b, "green", nil, green)).Stamp(t.Context())
+		if found := err == nil; found != test.found || err != nil && !strings.Contains(err.Error(), "no nginx runs") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
