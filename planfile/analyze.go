@@ -32,6 +32,7 @@ type metricSettings struct {
 	Action   string           `json:"action,omitempty"`
 	Limits   *metricLimits    `json:"limits,omitempty"`
 	Choice   *metricChoice    `json:"choice,omitempty"`
+	Fuse     *metricFuse      `json:"fuse,omitempty"`
 	Gauge    *metricGauge     `json:"gauge,omitempty"`
 	Rules    []*metricRule    `json:"rules,omitempty"`
 	NoData   *metricPolicy    `json:"no_data,omitempty"`
@@ -55,6 +56,10 @@ type metricChoice struct {
 	Method string           `json:"method"`
 	Window ripcord.Duration `json:"window,omitempty"`
 	Reason string           `json:"reason,omitempty"`
+}
+
+type metricFuse struct {
+	Off bool `json:"off"`
 }
 
 type metricGauge struct {
@@ -139,6 +144,7 @@ func (d *decoder) readMetric(m *metricSettings, n *node) {
 		"lower_is_worse": func(n *node) { gauge.LowerIsWorse = d.boolean(n, "lower_is_worse") },
 		"method":         func(n *node) { m.method = d.word(n, "method", "counts", "fractions") },
 		"window":         func(n *node) { m.window = d.positive(n, "window") },
+		"fuse":           func(n *node) { m.Fuse = d.readFuse(n) },
 		"no_data":        func(n *node) { m.NoData = d.readPolicy(n, "no_data") },
 		"error":          func(n *node) { m.Error = d.readPolicy(n, "error") },
 	})
@@ -171,6 +177,9 @@ func (d *decoder) completeMetric(m *metricSettings, n *node) {
 		d.add(n.at, 1, "add `requests:` and `failures:`, or `buckets:`, or `value:`", "the metric %s does not say what is read", m.Name)
 	case has("value") && (has("requests") || has("failures") || has("buckets")):
 		d.add(n.at, 1, "give either counters (requests, failures, buckets) or value", "the metric %s is a value and counters", m.Name)
+	}
+	if m.Fuse != nil && m.Kind != "errors" {
+		d.add(n.field("fuse").at, 1, "leave fuse out", "the metric %s is none of failures, and has no fuse", m.Name)
 	}
 	d.placeLimits(m)
 }
@@ -208,6 +217,14 @@ func (d *decoder) placeLimits(m *metricSettings) {
 	} else if m.window == 0 {
 		m.Choice.Window = seconds(30)
 	}
+}
+
+// readFuse reads whether there is a fuse beside the windows, as there is by default.
+func (d *decoder) readFuse(n *node) *metricFuse {
+	if d.boolean(n, "fuse") {
+		return nil
+	}
+	return &metricFuse{Off: true}
 }
 
 // readPolicy reads what happens when a metric is silent.
