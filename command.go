@@ -69,7 +69,8 @@ type Supervisor interface {
 	Stop(ctx context.Context, id string) error
 	// List returns all wanted instances whose ID starts with prefix, by ID.
 	List(ctx context.Context, prefix string) ([]InstanceStatus, error)
-	// Tail returns the newest lines of the instance's log.
+	// Tail returns the newest lines of the instance's log since it was last made
+	// wanted: those of an earlier one with the same ID are not among them.
 	Tail(ctx context.Context, id string, lines int) ([]string, error)
 }
 

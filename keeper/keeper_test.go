@@ -128,6 +128,10 @@ func TestStartIsIdempotentAndStopIsDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.start(script("shop/prod/web/blue/1", serve)) // stopped, so the spec may change
+	p.waitFor("a log without the one before", func() bool {
+		lines, err := p.s.Tail(t.Context(), "shop/prod/web/blue/1", 10)
+		return err == nil && slices.Equal(lines, []string{"serving"})
+	})
 }
 
 // nowhere fails the test when a file below the state directory holds the text.

@@ -31,6 +31,9 @@ type record struct {
 	Digest string           `json:"digest"`
 	Spec   ripcord.BlobRef  `json:"spec"`
 	Grace  ripcord.Duration `json:"grace,omitempty"`
+	// Began is where the log of this instance begins: before it in the file are
+	// lines of an earlier one with the same ID.
+	Began mark `json:"began,omitzero"`
 }
 
 // tally is what happened to an instance so far.

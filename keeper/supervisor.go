@@ -114,8 +114,12 @@ func (s *Supervisor) want(ctx context.Context, inst *shim.Instance, dir string, 
 	if err := shim.WriteJSON(dir, stateFile, tally{}); err != nil {
 		return err
 	}
+	began, err := endMark(logPath(dir))
+	if err != nil {
+		return err
+	}
 	return shim.WriteJSON(dir, recordFile, record{
-		ID: i.ID, Labels: i.Labels, Wanted: true, Digest: s.o.Blobs.Digest(data), Spec: ref, Grace: i.Grace,
+		ID: i.ID, Labels: i.Labels, Wanted: true, Digest: s.o.Blobs.Digest(data), Spec: ref, Grace: i.Grace, Began: began,
 	})
 }
 
@@ -188,8 +192,14 @@ func (s *Supervisor) List(_ context.Context, prefix string) ([]ripcord.InstanceS
 	return all, nil
 }
 
-// Tail returns the newest lines of the instance's log, also of one that was
-// stopped. An instance that never was gives none.
+// Tail returns the newest lines of the instance's log since it was last made
+// wanted, also of one that was stopped since. An instance that never was gives
+// none.
 func (s *Supervisor) Tail(_ context.Context, id string, lines int) ([]string, error) {
-	return tailOf(logPath(instanceDir(s.o.Dir, id)), lines)
+	dir := instanceDir(s.o.Dir, id)
+	r, _, err := readRecord(dir)
+	if err != nil {
+		return nil, err
+	}
+	return tailSince(logPath(dir), r.Began, lines)
 }

@@ -46,9 +46,10 @@ type Settings struct {
 
 // Health says when an instance is healthy.
 type Health struct {
-	// HTTP is a path that answers with a status of 2xx; empty only connects.
+	// HTTP is a path that answers with a status of 2xx.
 	HTTP string `json:"http,omitempty"`
-	// TCP connects only; it is what happens without HTTP as well.
+	// TCP only connects. With neither, an instance is healthy when it runs: a
+	// worker need not listen.
 	TCP bool `json:"tcp,omitempty"`
 	// Interval is the time between two probes; 0 is 0.2 s.
 	Interval ripcord.Duration `json:"interval,omitempty"`

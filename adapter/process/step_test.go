@@ -234,6 +234,25 @@ func TestPortsAreReused(t *testing.T) {
 	}
 }
 
+// A worker that nobody said how to ask is healthy when it runs: it need not
+// listen anywhere. One that ends at once still fails.
+func TestWorkerWithoutHealth(t *testing.T) {
+	t.Parallel()
+	scope := newScope(t)
+	step := open(t, scope, `{"service":"worker","command":["sleep","1000"],"instances":2,"health":{"start_timeout":10}}`)
+	journal := journalOf(t, scope, step)
+	must(t, step.Apply(t.Context(), journal.Attempt(1)))
+	if o, err := step.Check(t.Context()); err != nil || o.Presence != ripcord.Present {
+		t.Errorf("%+v, %v", o, err)
+	}
+	must(t, step.Undo(t.Context(), journal.Attempt(1)))
+	step = open(t, scope, `{"service":"worker","command":["sh","-c","echo no queue; exit 3"]}`)
+	got := failure(t, step.Apply(t.Context(), journalOf(t, scope, step).Attempt(1)))
+	if want := "worker instance 1 exited with status 3 before it was healthy: no queue"; got.Summary != want {
+		t.Errorf("%q, want %q", got.Summary, want)
+	}
+}
+
 // An instance that an earlier attempt left running but unhealthy is started
 // afresh; a healthy one is kept.
 func TestLeftInstances(t *testing.T) {
