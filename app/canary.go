@@ -22,7 +22,7 @@ type CanaryView struct {
 	// Harmed are the requests that the new version has failed; null where no
 	// metric counts them.
 	Harmed *float64 `json:"harmed_requests"`
-	// Evidence are the decisions' points over time, for a chart; in `show` only.
+	// History are the decisions' points over time, for a chart; in `show` only.
 	History []analysis.Point `json:"history,omitempty"`
 }
 
@@ -70,6 +70,7 @@ func canaries(s *engine.State, history bool) []CanaryView {
 // shifted adds the stages: all shift steps of the service that the last one is of.
 func (v *CanaryView) shifted(s *engine.State, last ripcord.StepID) {
 	v.Service = stageOf(s.Plan.Step(last)).Service
+	back := false
 	for i := range s.Plan.Steps {
 		spec := &s.Plan.Steps[i]
 		stage := stageOf(spec)
@@ -78,7 +79,10 @@ func (v *CanaryView) shifted(s *engine.State, last ripcord.StepID) {
 		}
 		t := s.Steps[spec.ID]
 		v.Stages = append(v.Stages, StageView{Step: spec.ID, Share: *stage.Weight, State: t.State, Since: when(t.EndedAt)})
-		if t.State == ripcord.StepIsApplied || t.State == ripcord.StepIsFound {
+		back = back || t.State == ripcord.StepIsUndone || t.State == ripcord.StepIsUndoneUnverified
+		// A first version has all traffic at its first stage, so that the others find
+		// it there: it goes with the first one.
+		if t.State == ripcord.StepIsApplied || t.State == ripcord.StepIsFound && !back {
 			v.Share = *stage.Weight
 		}
 	}
