@@ -68,7 +68,7 @@ func visit(ctx context.Context) {
 
 // freeAddress puts an address that nobody listens on into a variable.
 func freeAddress(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Setenv(args[0], l.Addr().String())
 	ts.Check(l.Close())

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -35,7 +36,7 @@ func (s *Step) keep(r *recorder) error {
 	}
 	points := r.points
 	if r.newest.At.After(r.wrote) {
-		points = append(points[:len(points):len(points)], r.newest.Point())
+		points = append(slices.Clip(points), r.newest.Point())
 	}
 	if err := os.MkdirAll(s.directory(), 0o700); err != nil {
 		return err
@@ -61,7 +62,7 @@ func (s *Step) keepFile(name string, what any) error {
 func (s *Step) Evidence(ctx context.Context) ([]ripcord.Evidence, error) {
 	var pieces []ripcord.Evidence
 	for _, name := range []string{decisionName, pointsName} {
-		data, err := os.ReadFile(filepath.Join(s.directory(), name))
+		data, err := os.ReadFile(filepath.Join(s.directory(), name)) //nolint:gosec // our own folder
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

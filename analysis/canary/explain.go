@@ -172,7 +172,7 @@ func foresee(now traffic, share float64, m *analysis.Metric, alpha float64) stri
 		if err != nil {
 			return ""
 		}
-		what := fmt.Sprintf("%s times as high", number(ratio))
+		what := number(ratio) + " times as high"
 		if len(parts) == 0 {
 			what = "an error rate " + what
 		}
@@ -203,5 +203,5 @@ func lasting(seconds float64) string {
 	case seconds < 2*hour:
 		return fmt.Sprintf("%.0f min", math.Ceil(seconds/minute))
 	}
-	return fmt.Sprintf("%s h", round(seconds/hour))
+	return round(seconds/hour) + " h"
 }

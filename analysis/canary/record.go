@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -45,11 +46,11 @@ func Records(progress []json.RawMessage) []Record {
 // judge is where the recorded one left off, or a new one.
 func (s *Step) judge(progress []json.RawMessage) (*analysis.Judge, error) {
 	records := Records(progress)
-	for i := len(records) - 1; i >= 0; i-- {
-		if records[i].State == nil {
+	for _, r := range slices.Backward(records) {
+		if r.State == nil {
 			continue
 		}
-		j, err := analysis.Restore(s.set.spec(), records[i].State)
+		j, err := analysis.Restore(s.set.spec(), r.State)
 		if err != nil {
 			return nil, ripcord.Errorf(ripcord.CodeInternal, "what the analysis has recorded cannot be read: %w", err)
 		}
