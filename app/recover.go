@@ -78,11 +78,20 @@ func (a *App) Recover(ctx context.Context, run ripcord.RunID, back bool, who, re
 // Control asks something of a run and sees to it that it happens: a living
 // executor is waited for, else this process executes. With toEnd it returns at
 // the run's end or next hold, else when the request has been handled. refused
-// says why the request had no effect.
+// says why the request had no effect. A pause makes no executor of this process:
+// where none lives it is left for the next one, and the error is one of
+// CodeInterrupted.
 func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l Listener) (state *engine.State, refused string, err error) {
-	if living, err := a.living(ctx, r.Run); err != nil || !living { // a living executor has the key
-		if err = errors.Join(err, a.needKeyForward(ctx, r.Run, r.Verb)); err != nil {
+	living, err := a.living(ctx, r.Run)
+	if err != nil {
+		return nil, "", err
+	}
+	if !living { // a living executor has the key
+		if err := a.needKeyForward(ctx, r.Run, r.Verb); err != nil {
 			return nil, "", err
+		}
+		if state, refused, err := a.unpausable(ctx, r); err != nil || refused != "" {
+			return state, refused, err
 		}
 	}
 	r.At = a.options.Now()
@@ -94,6 +103,9 @@ func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l List
 		state, err = a.follow1(ctx, r, toEnd, &refused, l)
 		if state != nil || err != nil {
 			return state, refused, err
+		}
+		if r.Verb == ripcord.VerbPause {
+			return nil, "", pauseWaits(r.Run)
 		}
 		plan, err := a.plan(ctx, r.Run)
 		if err != nil {
@@ -109,6 +121,25 @@ func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l List
 		state, err = a.execute(ctx, lease, plan, l)
 		return state, refused, err
 	}
+}
+
+// unpausable says why a pause of a run that nobody carries out is of no use,
+// such as of one that is held: nobody need be there to find that out.
+func (a *App) unpausable(ctx context.Context, r ripcord.Request) (state *engine.State, refused string, err error) {
+	if r.Verb != ripcord.VerbPause {
+		return nil, "", nil
+	}
+	if state, err = a.State(ctx, r.Run); err != nil {
+		return nil, "", err
+	}
+	return state, state.Refuse(r), nil
+}
+
+// pauseWaits is how a pause ends that nobody is there to heed: who asks that
+// nothing goes on does not want to carry the run on for it.
+func pauseWaits(run ripcord.RunID) error {
+	return ripcord.Errorf(ripcord.CodeInterrupted, "nobody carries run %s out: the pause is written down, and whoever goes on with the run starts nothing new until `resume`", run).
+		WithFix("`ripcord recover --run %s` finds out how what was interrupted ended, then waits for `ripcord resume`", run)
 }
 
 // follow1 follows a living executor until it has handled the request; nil when
