@@ -85,7 +85,9 @@ func TestStageWaitsForTheAnalysis(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 		cancel()
-		<-ended
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	})
 }
 
@@ -112,7 +114,9 @@ func TestStageNeverEndsOnSilence(t *testing.T) {
 					t.Errorf("the failure is %q %q", f.Summary, f.Lines)
 				}
 				cancel()
-				<-ended
+				if err := <-ended; !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
 			})
 		})
 	}

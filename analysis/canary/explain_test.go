@@ -18,7 +18,7 @@ func (b *bench) explain() string {
 	if !ok {
 		b.t.Fatal("it explains nothing")
 	}
-	text, err := e.Explain(b.ctx)
+	text, err := e.Explain(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -60,7 +60,9 @@ func TestEvidenceTellsHowItCame(t *testing.T) {
 		if pieces, err := b.evidence(); err != nil || len(pieces) > 0 {
 			t.Fatalf("before: %v, %v", pieces, err)
 		}
-		failure(t, b.judge(t.Context()))
+		if f := failure(t, b.judge(t.Context())); len(f.Lines) != 1 {
+			t.Errorf("it quotes %q", f.Lines)
+		}
 		b.restart()
 		pieces, err := b.evidence()
 		if err != nil || len(pieces) != 2 {
@@ -83,7 +85,7 @@ func (b *bench) evidence() (map[string][]byte, error) {
 	if !ok {
 		b.t.Fatal("it shows no evidence")
 	}
-	pieces, err := e.Evidence(b.ctx)
+	pieces, err := e.Evidence(b.t.Context())
 	named := map[string][]byte{}
 	for _, p := range pieces {
 		named[p.Name] = p.Data

@@ -156,7 +156,9 @@ func TestAloneAfterTheLastShift(t *testing.T) {
 				}
 				return
 			}
-			failure(t, err)
+			if f := failure(t, err); len(f.Lines) != 1 {
+				t.Errorf("it quotes %q", f.Lines)
+			}
 		})
 	}
 }
@@ -216,7 +218,9 @@ func TestClockSetBack(t *testing.T) {
 		b := newBench(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_ = b.judge(ctx)
+		if err := b.judge(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
 		before := len(b.records())
 		b.scope.Now = func() time.Time { return time.Now().Add(-time.Hour) }
 		time.AfterFunc(time.Minute, func() { close(b.enough) })

@@ -124,7 +124,6 @@ type bench struct {
 	settings string
 	enough   chan struct{}
 	passed   func(ripcord.StepID) bool
-	ctx      context.Context
 	analyze  ripcord.Adapter
 	bake     ripcord.Adapter
 }
@@ -132,7 +131,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{
-		t: t, world: shop(), settings: oneMetric, enough: make(chan struct{}), ctx: t.Context(),
+		t: t, world: shop(), settings: oneMetric, enough: make(chan struct{}),
 		journal: adaptertest.NewJournal("k", ripcord.Observation{}),
 		scope:   ripcord.Scope{Run: "run-1", StateDir: t.TempDir(), Now: time.Now},
 	}
@@ -145,7 +144,7 @@ func (b *bench) restart() { b.analyze, b.bake = canary.New(b.world) }
 
 func (b *bench) open() ripcord.Step {
 	b.t.Helper()
-	step, err := b.analyze.Open(b.ctx, ripcord.StepSpec{ID: "judge", Kind: "analyze", Adapter: canary.Kind, Settings: []byte(b.settings)}, b.scope)
+	step, err := b.analyze.Open(b.t.Context(), ripcord.StepSpec{ID: "judge", Kind: "analyze", Adapter: canary.Kind, Settings: []byte(b.settings)}, b.scope)
 	if err != nil {
 		b.t.Fatal(err)
 	}
