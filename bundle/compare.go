@@ -22,7 +22,7 @@ var errDiffers = errors.New("it differs")
 func compare(ctx context.Context, blobs ripcord.Blobs, ref ripcord.BlobRef, dir string) (differs string, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return ".", nil //nolint:nilerr // whatever lies there, it is no folder of ours
+		return ".", nil // whatever lies there, it is no folder of ours
 	}
 	defer func() { _ = root.Close() }() // reading only
 	err = each(ctx, blobs, ref, func(t *tar.Reader, h *tar.Header) error {
@@ -44,7 +44,7 @@ func equal(root *os.Root, t *tar.Reader, h *tar.Header) (bool, error) {
 	name := filepath.FromSlash(h.Name)
 	info, err := root.Lstat(name)
 	if err != nil {
-		return false, nil //nolint:nilerr // what cannot be read is not as it was laid out
+		return false, nil // what cannot be read is not as it was laid out
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
@@ -58,7 +58,7 @@ func equal(root *os.Root, t *tar.Reader, h *tar.Header) (bool, error) {
 	}
 	f, err := root.Open(name)
 	if err != nil {
-		return false, nil //nolint:nilerr // as above
+		return false, nil
 	}
 	defer func() { _ = f.Close() }() // reading only
 	return sameBytes(t, f)

@@ -113,7 +113,7 @@ func withdraw(dir string) error {
 		return nil // it is in dir
 	}
 	for _, path := range []string{filepath.Join(short, socketName), short} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { //nolint:gosec // its folder has the name that only this proxy gives
 			return err
 		}
 	}
