@@ -2,6 +2,7 @@ package app
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -28,7 +29,7 @@ func confidence(f *ripcord.Failure) float64 {
 		return notProved
 	case ripcord.FailedTarget, ripcord.FailedCancelled:
 		return saidSo
-	case ripcord.FailedCommand, ripcord.FailedHealth, ripcord.FailedCheck, ripcord.FailedInternal:
+	case ripcord.FailedCommand, ripcord.FailedHealth, ripcord.FailedCheck, ripcord.FailedAnalysis, ripcord.FailedInternal:
 	}
 	switch {
 	case readsLikeError(f.Lines):
@@ -46,10 +47,5 @@ func confidence(f *ripcord.Failure) float64 {
 // readsLikeError reports whether a line says itself that something went wrong.
 func readsLikeError(lines []string) bool {
 	words := regexp.MustCompile(`(?i)\b(error|fatal|panic|exception|traceback|failed|failure|denied|refused|cannot|can't|could not|unable|no such|not found|not permitted|no space|out of memory|missing|invalid|undefined|unknown|timed? ?out)\b|Error\b`)
-	for _, line := range lines {
-		if words.MatchString(line) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(lines, words.MatchString)
 }
