@@ -110,9 +110,13 @@ func (s *Step) forecast(ctx context.Context, spec analysis.Spec) []string {
 				rows = append(rows, row)
 			}
 		}
-		if len(rows) > 1 {
-			return rows
+		if len(rows) == 1 {
+			continue
 		}
+		if m.Choice.Method == analysis.MethodFractions && !m.Fuse.Off {
+			rows = append(rows, "the fuse may be sooner: it blows when failures go on, after about 20 s")
+		}
+		return rows
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func TestExplainForecasts(t *testing.T) {
 				t.Errorf("it says %q", rows[i+2])
 			}
 		}
-		if len(rows) != 4 {
+		if len(rows) != 5 || !strings.HasPrefix(rows[4], "  the fuse may be sooner") {
 			t.Errorf("it says %q", rows)
 		}
 	})

@@ -156,7 +156,7 @@ func (b *bench) judge(ctx context.Context) error {
 	b.t.Helper()
 	a := b.journal.Attempt(1)
 	a.Enough, a.Passed = b.enough, b.passed
-	return b.open().Apply(ctx, a)
+	return b.open().Apply(ctx, a) //nolint:contextcheck // ctx is Apply's alone
 }
 
 // begin executes the analysis beside the test.
