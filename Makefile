@@ -39,6 +39,14 @@ dist: ## Build release binaries and SHA256SUMS in dist/, and verify them
 demo: build ## Release a real shop: good, failing, killed and recovered
 	examples/demo.sh
 
+.PHONY: demo-canary demo-haproxy demo-nginx
+demo-canary: build ## A canary caught by what the built-in proxy counts
+	examples/canary.sh proxy
+demo-haproxy: build ## The same behind HAProxy
+	examples/canary.sh haproxy
+demo-nginx: build ## The same behind nginx
+	examples/canary.sh nginx
+
 ##@ Prove
 
 .PHONY: test
@@ -77,7 +85,7 @@ bench: build ## Measure speed and memory, as ratios to this machine, and decisio
 	tools/install-test-deps.sh bench
 	figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; \
 	export RIPCORD_BENCH_FIGURES=$$figures CGO_ENABLED=0 PATH="$$PATH:/usr/sbin"; \
-	for bench in engine release shim proxy haproxy analysis table; do \
+	for bench in engine release shim proxy haproxy nginx analysis table; do \
 	  echo "== bench/$$bench"; \
 	  go run ./bench/$$bench; \
 	done
@@ -96,4 +104,4 @@ clean: ## Remove what make built
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

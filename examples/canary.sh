@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Releases examples/shop as a canary under load: v2, which is well, gets all users
-# in stages; v3, which fails one request of twenty, is caught by what the balancer
+# in stages; v3, which fails one request of ten, is caught by what the balancer
 # counts, and taken back. Then it tells how many requests that has cost.
 #
 #   canary.sh proxy|haproxy|nginx [RIPCORD]
@@ -9,7 +9,7 @@
 # removed. haproxy and nginx are those of this machine; they are started for this.
 set -euo pipefail
 balancer=${1:-proxy}
-case $balancer in proxy | haproxy | nginx) ;; *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
+case $balancer in proxy) port=8081 ;; haproxy) port=8082 ;; nginx) port=8083 ;; *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
 playground=${RIPCORD_PLAYGROUND:-playground-$balancer}
 for name in "${!RIPCORD_@}"; do unset "$name"; done
 examples=$(cd "$(dirname "$0")" && pwd)
@@ -33,14 +33,14 @@ prepare() {
   cp "$examples/demo/ripcord" "$examples/demo/remove" "$playground/"
   (cd "$examples/shop" && CGO_ENABLED=0 go build -trimpath -o "$playground/bin/load" ./load)
   cd "$playground"
-  last=$playground/last.txt listen=127.0.0.1:$(free_port)
+  last=$playground/last.txt listen=127.0.0.1:$(free_port "$port")
   local version
-  for version in v1 v2 'v3 errors:5%'; do
+  for version in v1 v2 'v3 errors:10%'; do
     # Unquoted: a version and its fault are two arguments.
     # shellcheck disable=SC2086
     "$examples/shop/build.sh" $version "${version%% *}" | sed "s|in $playground/|in |; s/^/  /"
     local plan=${version%% *}/canary.yaml
-    sed -i "s|^  listen: .*|  listen: $listen|; s|^  site: .*|  site: ../site|; s|^  watch: .*|  watch: 5s|; s|^  bake: .*|  bake: 10s|; $(balancer_setting)" "$plan"
+    sed -i "s|^  listen: .*|  listen: $listen|; s|^  site: .*|  site: ../site|; s|^  watch: .*|  watch: 5s|; s|^  bake: .*|  bake: 15s|; $(balancer_setting)" "$plan"
   done
   start_balancer
 }
@@ -66,7 +66,7 @@ good_release() {
 }
 
 bad_release() {
-  say 'v3 fails one request of twenty. Its health check is fine.'
+  say 'v3 fails one request of ten. Its health check is fine.'
   customers_come
   ripcord 3 canary_story release --file v3/canary.yaml --version v3
   customers_gone

@@ -27,7 +27,7 @@ prepare() {
   cp "$examples/demo/ripcord" "$examples/demo/remove" "$playground/"
   (cd "$examples/shop" && CGO_ENABLED=0 go build -trimpath -o "$playground/bin/load" ./load)
   cd "$playground"
-  last=$playground/last.txt listen=127.0.0.1:$(free_port)
+  last=$playground/last.txt listen=127.0.0.1:$(free_port 8080)
   local version
   for version in v1 v2 'v3 assets' 'v3.1 no-start' v4 'v5 crash:100' 'v6 unhealthy'; do
     # Unquoted: a version and its fault are two arguments.

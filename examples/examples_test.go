@@ -175,7 +175,7 @@ func TestDemo(t *testing.T) {
 	if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:8080"); err == nil {
 		t.Cleanup(func() { _ = l.Close() })
 	} // else somebody has it already
-	p, folder := demo(t)
+	p, folder := demo(t, "play ground")
 	out := p.run(0, "./demo.sh", binary)
 	for _, part := range []string{"not one request failed", "kill -9", "cp: cannot stat", "All as expected", folder + "/remove"} {
 		if !strings.Contains(out, part) {
@@ -191,11 +191,31 @@ func TestDemo(t *testing.T) {
 	gone(t, folder)
 }
 
+// TestCanary runs the canary's story behind each balancer.
+func TestCanary(t *testing.T) {
+	t.Parallel()
+	for _, balancer := range []string{"proxy", "haproxy", "nginx"} {
+		t.Run(balancer, func(t *testing.T) {
+			t.Parallel()
+			p, folder := demo(t, "playground")
+			out := p.run(0, "./canary.sh", balancer, binary)
+			for _, part := range []string{"All as expected", "v3 has cost the customers", "rolled back, verified", folder + "/remove"} {
+				if !strings.Contains(out, part) {
+					t.Errorf("the canary does not say %q:\n%s", part, out)
+				}
+			}
+			p.run(0, filepath.Join(folder, "ripcord"), "journal", "verify")
+			p.run(0, filepath.Join(folder, "remove"))
+			gone(t, folder)
+		})
+	}
+}
+
 // TestDemoFails: a ripcord that only says that all is well is found out, and the
 // next demo, or its reader, can remove what is left.
 func TestDemoFails(t *testing.T) {
 	t.Parallel()
-	p, folder := demo(t)
+	p, folder := demo(t, "play ground")
 	out := p.run(1, "./demo.sh", "/bin/true")
 	if !strings.Contains(out, "FAILED: expected: the shop is open") {
 		t.Errorf("the demo says %s", out)
@@ -204,11 +224,11 @@ func TestDemoFails(t *testing.T) {
 	gone(t, folder)
 }
 
-// demo is where the demo is, and its playground, in a folder with a blank.
-func demo(t *testing.T) (p *place, folder string) {
+// demo is where the demo is, and its playground.
+func demo(t *testing.T, name string) (p *place, folder string) {
 	t.Helper()
 	p = newPlace(t, "")
-	folder = filepath.Join(p.dir, "play ground")
+	folder = filepath.Join(p.dir, name)
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)

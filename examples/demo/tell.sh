@@ -86,10 +86,10 @@ first_then() {
     less "$(counted "seen.$1.to_s")" "$(counted "seen.$2.to_s")"
 }
 
-# free_port prints one that nobody listens on: the usual one if it can be.
+# free_port PORT prints one that nobody listens on: this one if it can be.
 free_port() {
   local port
-  for port in 8080 $(for _ in {1..50}; do echo $((18000 + RANDOM % 10000)); done); do
+  for port in "$1" $(for _ in {1..50}; do echo $((18000 + RANDOM % 10000)); done); do
     if ! (exec 3<> "/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "$port"; return; fi
   done
   fail 'found no free port'
