@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -29,8 +30,14 @@ func (s *Step) directory() string {
 }
 
 // keep writes down for Evidence, which is asked of another value of the step, what
-// was decided last and how it came to that.
-func (s *Step) keep(r *recorder) error {
+// was decided last and how it came to that. A gap fails nothing.
+func (s *Step) keep(a ripcord.Attempt, r *recorder) {
+	if err := s.keepFiles(r); err != nil {
+		_, _ = fmt.Fprintf(a.Output, "the evidence could not be kept as a file: %v\n", err)
+	}
+}
+
+func (s *Step) keepFiles(r *recorder) error {
 	if r.newest.At.IsZero() {
 		return nil
 	}

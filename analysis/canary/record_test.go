@@ -1,7 +1,9 @@
 package canary_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -75,6 +77,43 @@ func TestEvidenceTellsHowItCame(t *testing.T) {
 		var points []analysis.Point
 		if err := json.Unmarshal(pieces["analysis-points.json"], &points); err != nil || len(points) != len(b.records()) || points[len(points)-1].LogE < points[0].LogE {
 			t.Errorf("%d points of %d records, %v", len(points), len(b.records()), err)
+		}
+	})
+}
+
+// TestEvidenceOutlivesItsProcess: nobody applies an analysis again to go back.
+func TestEvidenceOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := b.begin(ctx)
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		pieces, err := b.evidence() // Apply has not returned
+		var points []analysis.Point
+		if err := errors.Join(err, json.Unmarshal(pieces["analysis-points.json"], &points)); err != nil || len(points) < 6 {
+			t.Errorf("%d points, %v", len(points), err)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestEvidenceIsNoCondition: a disk that takes no file fails no release.
+func TestEvidenceIsNoCondition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.scope.StateDir = "/dev/null"
+		time.AfterFunc(time.Minute, func() { close(b.enough) })
+		if err := b.judge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.journal.Output(), "the evidence could not be kept as a file: ") {
+			t.Errorf("it says %q", b.journal.Output())
 		}
 	})
 }

@@ -56,11 +56,8 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	r := newRecorder(a)
-	err = s.judgeOn(ctx, a, j, r)
-	if kept := s.keep(r); kept != nil {
-		_, _ = fmt.Fprintf(a.Output, "the evidence could not be kept as a file: %v\n", kept)
-	}
-	return err
+	defer s.keep(a, r)
+	return s.judgeOn(ctx, a, j, r)
 }
 
 // judgeOn looks again and again.
@@ -80,6 +77,9 @@ func (s *Step) judgeOn(ctx context.Context, a ripcord.Attempt, j *analysis.Judge
 		done, verdict := s.close(d, ended)
 		if err := r.record(ctx, j, d, done); err != nil {
 			return err
+		}
+		if r.saved.Equal(d.At) { // for when this process dies, and another one goes back
+			s.keep(a, r)
 		}
 		if done {
 			return verdict
