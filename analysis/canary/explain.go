@@ -95,6 +95,8 @@ func (t traffic) baseline() float64 {
 // forecast says when a bad version would be found. Nothing is said where the source
 // cannot tell the traffic of this moment: it is a help, not a condition.
 func (s *Step) forecast(ctx context.Context, spec analysis.Spec) []string {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	for i := range spec.Metrics {
 		m := &spec.Metrics[i]
 		if m.Kind != analysis.KindErrors || m.Action != analysis.ActionFail || len(s.set.Shares) == 0 {
@@ -123,8 +125,6 @@ func (s *Step) forecast(ctx context.Context, spec analysis.Spec) []string {
 
 // watchTraffic reads a metric twice.
 func watchTraffic(ctx context.Context, m ripcord.Metric) (traffic, bool) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
 	first, err := m.Read(ctx)
 	if err != nil || len(first.Old.Counters) == 0 {
 		return traffic{}, false
