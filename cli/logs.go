@@ -95,25 +95,9 @@ func stepNames(s runState) string {
 
 // stepLogs prints the logs of steps, each attempt below a line that names it.
 func (c *command) stepLogs(ctx context.Context, a *app.App, run ripcord.RunID, sel app.LogSelect, follow bool) error {
-	var last app.Log
-	newline := true
-	var shown cleaner
-	piece := func(l app.Log, text string) {
-		if l.Step != last.Step || l.Direction != last.Direction || l.Attempt != last.Attempt {
-			if !newline {
-				c.printf("\n")
-			}
-			c.printf("--- %s, %s, attempt %d, %s\n", l.Step, directionWord(l.Direction), l.Attempt, l.StartedAt.UTC().Format(time.RFC3339))
-			last, shown = l, cleaner{}
-		}
-		if c.Terminal {
-			text = shown.clean(text)
-		}
-		c.print(text)
-		newline = strings.HasSuffix(text, "\n")
-	}
+	to := &logPrinter{command: c, newline: true}
 	if follow {
-		err := a.FollowLogs(ctx, run, sel, piece)
+		err := a.FollowLogs(ctx, run, sel, to.piece)
 		if errors.Is(err, errSignal) {
 			return nil // that is how people end it
 		}
@@ -127,22 +111,46 @@ func (c *command) stepLogs(ctx context.Context, a *app.App, run ripcord.RunID, s
 		return c.json(map[string]any{"run": run, "logs": logs})
 	}
 	for _, l := range logs {
-		piece(l, l.Text)
+		to.piece(l, l.Text)
 		if l.Running {
-			if !newline {
-				c.printf("\n")
-			}
-			c.printf("--- %s goes on; --follow shows it\n", l.Step)
-			newline = true
+			to.line("--- %s goes on; --follow shows it\n", l.Step)
 		}
 	}
-	if !newline {
-		c.printf("\n")
-	}
+	to.line("")
 	if len(logs) == 0 {
 		c.say("nothing was printed")
 	}
 	return nil
+}
+
+// logPrinter prints logs, and remembers where it is.
+type logPrinter struct {
+	*command
+	last    app.Log
+	newline bool
+	shown   cleaner
+}
+
+// piece prints a part of a log, below a line that names it where it is a new one.
+func (p *logPrinter) piece(l app.Log, text string) {
+	if l.Step != p.last.Step || l.Direction != p.last.Direction || l.Attempt != p.last.Attempt {
+		p.line("--- %s, %s, attempt %d, %s\n", l.Step, directionWord(l.Direction), l.Attempt, l.StartedAt.UTC().Format(time.RFC3339))
+		p.last, p.shown = l, cleaner{}
+	}
+	if p.Terminal {
+		text = p.shown.clean(text)
+	}
+	p.print(text)
+	p.newline = strings.HasSuffix(text, "\n")
+}
+
+// line begins a new line, and prints something on it.
+func (p *logPrinter) line(format string, args ...any) {
+	if !p.newline {
+		p.printf("\n")
+	}
+	p.printf(format, args...)
+	p.newline = true
 }
 
 func directionWord(direction string) string {

@@ -116,13 +116,13 @@ func (m *misbehaviour) hurt() bool {
 		m.leaked.add(m.leak)
 	}
 	pause := m.slow
-	if m.stalls > 0 && rand.Float64() < m.stalls { //nolint:gosec // chance, no secret
+	if m.stalls > 0 && rand.Float64() < m.stalls {
 		pause += time.Second
 	}
 	if pause > 0 {
 		time.Sleep(pause)
 	}
-	return m.errors > 0 && rand.Float64() < m.errors //nolint:gosec // chance, no secret
+	return m.errors > 0 && rand.Float64() < m.errors
 }
 
 // serve counts a customer's request, and crashes when it is time.

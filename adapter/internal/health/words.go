@@ -28,7 +28,7 @@ func List(parts []string) string {
 
 // Describe says in words what is asked, also of instances that a step has yet
 // to start.
-func (s Settings) Describe() string {
+func (s *Settings) Describe() string {
 	answer := func(who string, many bool) string {
 		verb := " answers"
 		if many {
