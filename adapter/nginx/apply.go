@@ -25,8 +25,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.await(ctx)
-	if err != nil {
+	if _, err := s.await(ctx); err != nil {
 		return s.plain(err)
 	}
 	if err := s.feasible(before, want); err != nil {
@@ -36,6 +35,13 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	if begun, _, _ := recorded(a); !begun {
+		// One that is just starting has not all of its workers yet.
+		limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
+		r, err := s.quiet(limited)
+		cancel()
+		if err != nil {
+			return s.plain(err)
+		}
 		if err := a.Record(ctx, progress{Workers: ids(r.serving)}); err != nil {
 			return err
 		}

@@ -57,6 +57,10 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	return s.drained(ctx, a)
 }
 
+// patienceUnknown is how many looks in a row may not tell what the master does: of
+// one that is just being executed the kernel says nothing.
+const patienceUnknown = 20
+
 // servesBefore reports whether nginx was never made to serve another file: then
 // those that served at the beginning still do, and no reload is under way.
 func (s *Step) servesBefore(ctx context.Context, a ripcord.Attempt, r running) bool {
@@ -66,13 +70,16 @@ func (s *Step) servesBefore(ctx context.Context, a ripcord.Attempt, r running) b
 	}
 	limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
 	defer cancel()
-	for r.only(workers) {
+	for unknown := 0; r.only(workers); {
 		idle, known := r.master.idle()
+		if unknown++; known {
+			unknown = 0
+		}
 		if idle {
 			now, err := s.find() // it may have become so just now
 			return err == nil && now.only(workers)
 		}
-		if !known || !pause(limited, pollInterval) {
+		if unknown > patienceUnknown || !pause(limited, pollInterval) {
 			return false
 		}
 		now, err := s.find()
