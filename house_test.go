@@ -205,10 +205,10 @@ func TestAdaptersAreAlike(t *testing.T) {
 			t.Errorf("%s has neither %s.go nor adapter.go, where a reader begins", folder, name)
 		}
 		conforms := slices.ContainsFunc(files, func(s source) bool {
-			return s.isTest() && strings.Contains(s.text, "adaptertest.Run(")
+			return s.isTest() && (strings.Contains(s.text, "adaptertest.Run(") || strings.Contains(s.text, "adaptertest.RunSource("))
 		})
 		if !conforms {
-			t.Errorf("%s has no test that calls adaptertest.Run", folder)
+			t.Errorf("%s has no test that calls adaptertest.Run, or RunSource for a metric source", folder)
 		}
 	}
 }

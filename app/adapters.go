@@ -6,10 +6,12 @@ import (
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/files"
 	"github.com/ripcord-dev/ripcord/adapter/haproxy"
+	"github.com/ripcord-dev/ripcord/adapter/httpmetric"
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 	"github.com/ripcord-dev/ripcord/adapter/nothing"
 	"github.com/ripcord-dev/ripcord/adapter/probe"
 	"github.com/ripcord-dev/ripcord/adapter/process"
+	"github.com/ripcord-dev/ripcord/adapter/prometheus"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/script"
 	"github.com/ripcord-dev/ripcord/adapter/systemd"
@@ -20,7 +22,8 @@ import (
 
 // adapters is the explicit list of what Ripcord can talk to.
 func adapters(environ func() []string, now func() time.Time) map[string]ripcord.Adapter {
-	analyze, bake := canary.New(proxy.NewSource(), haproxy.NewSource(now), nginx.NewSource(now))
+	analyze, bake := canary.New(proxy.NewSource(), haproxy.NewSource(now), nginx.NewSource(now),
+		prometheus.NewSource(now), httpmetric.NewSource(now))
 	list := []ripcord.Adapter{
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
