@@ -79,13 +79,11 @@ func TestKilledAnywhere(t *testing.T) {
 		t.Fatalf("an Apply touches the machine %d times", count.count)
 	}
 	for at := 1; at <= count.count; at++ {
-		for _, undo := range []bool{false, true} {
-			after := at%2 == 0 // each touch in one manner, neighbours in the other
-			t.Run(fmt.Sprintf("touch %d, after it %t, then undo %t", at, after, undo), func(t *testing.T) {
-				t.Parallel()
-				killed(t, one, &mortal{Machine: systemd.Local(), at: at, after: after}, undo)
-			})
-		}
+		after, undo := at%2 == 0, at/2%2 == 0 // each touch in one manner, neighbours in others
+		t.Run(fmt.Sprintf("touch %d, after it %t, then undo %t", at, after, undo), func(t *testing.T) {
+			t.Parallel()
+			killed(t, one, &mortal{Machine: systemd.Local(), at: at, after: after}, undo)
+		})
 	}
 }
 
