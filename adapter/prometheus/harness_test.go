@@ -3,6 +3,7 @@ package prometheus_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -73,14 +74,20 @@ func counts(good, bad int) string {
 	return fmt.Sprintf("shop_requests_total{code=\"200\"} %d\nshop_requests_total{code=\"500\"} %d\nshop_errors_total{kind=\"a\"} %d\n", good, bad, bad)
 }
 
+// freeAddress is one that nobody gets by asking for any free port, since it is
+// listened at later.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 14000+rand.IntN(6000)))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return l.Addr().String()
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal("there is no free port")
+	return ""
 }
 
 // server is a real Prometheus that scrapes instances.
