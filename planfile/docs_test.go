@@ -59,7 +59,11 @@ func TestDocumentedExamplesAreRight(t *testing.T) {
 		{"services", "services: {web: {command: ./web, balancer: front}}\n"},
 		{"release", "release: [{run: ./x.sh}]\n"},
 	}
-	for _, snippet := range snippets(documentation(t)) {
+	metrics, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, snippet := range snippets(documentation(t) + string(metrics)) {
 		var text strings.Builder
 		text.WriteString(snippet)
 		for _, part := range parts {
