@@ -86,7 +86,7 @@ func TestOlderJournal(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := strings.Count(w.must(0, "history").stdout, "\n")
-			w.must(0, "show")
+			w.must(0, "show", "r1") // of another application than the plan file's
 			w.write("open", "")
 			w.release(0, "v1")
 			if after := strings.Count(w.must(0, "history").stdout, "\n"); after != before+1 {
