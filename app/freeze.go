@@ -45,11 +45,15 @@ func (a *App) Load(ctx context.Context, s Selection) (*ripcord.Plan, error) {
 // freeze asks each step for its traits.
 func (a *App) freeze(ctx context.Context, plan *ripcord.Plan) error {
 	var problems []error
+	fix := ""
 	for i := range plan.Steps {
 		spec := &plan.Steps[i]
 		step, err := a.open(ctx, plan, *spec)
 		if err != nil {
 			problems = append(problems, ripcord.Errorf(ripcord.CodePlan, "line %d: step %s: %w", spec.Line, spec.ID, err))
+			if e, ok := errors.AsType[*ripcord.Error](err); ok && fix == "" {
+				fix = e.Fix
+			}
 			continue
 		}
 		spec.Traits = ripcord.DefaultTraits()
@@ -62,7 +66,7 @@ func (a *App) freeze(ctx context.Context, plan *ripcord.Plan) error {
 		spec.Traits.Finishes = spec.Traits.Finishes && finishes
 	}
 	if len(problems) > 0 {
-		return ripcord.Errorf(ripcord.CodePlan, "%w", errors.Join(problems...))
+		return ripcord.Errorf(ripcord.CodePlan, "%w", errors.Join(problems...)).WithFix("%s", fix)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -23,9 +24,16 @@ import (
 func shopProgram() {
 	var count atomic.Int64
 	handler := http.NewServeMux()
+	handler.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		orders, failed := count.Load(), int64(0)
+		if strings.HasPrefix(os.Args[2], "worse") { // what no balancer sees
+			failed = orders / 2
+		}
+		_, _ = fmt.Fprintf(w, "shop_orders_total %d\nshop_failed_orders_total{why=\"stock\"} %d\n", orders, failed)
+	})
 	handler.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	handler.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		if strings.HasPrefix(os.Args[2], "bad") && count.Add(1)%2 == 0 {
+		if count.Add(1)%2 == 0 && strings.HasPrefix(os.Args[2], "bad") {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	})
