@@ -44,6 +44,13 @@ func (a *AnswerError) Error() string { return a.Text }
 // Unwrap returns what the system said.
 func (a *AnswerError) Unwrap() error { return a.err }
 
+// sameEnd reports whether the whole ends when the part does.
+func sameEnd(whole, part context.Context) bool {
+	end, limited := whole.Deadline()
+	partEnd, _ := part.Deadline()
+	return limited && end.Equal(partEnd)
+}
+
 // Questions returns one question, or one for each target. The settings must be
 // complete, and without references to other steps.
 func (k Asker) Questions(s Settings) ([]Question, error) {
@@ -53,6 +60,9 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 			defer cancel()
 			err := ask(limited)
 			var late net.Error
+			if errors.As(err, &late) && late.Timeout() && sameEnd(ctx, limited) {
+				<-ctx.Done() // the network notices the end of everything a moment before the context does
+			}
 			if err != nil && ctx.Err() == nil && (errors.Is(limited.Err(), context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout()) {
 				return &AnswerError{Text: fmt.Sprintf("no answer within %s", s.AttemptTimeout), err: err}
 			}
