@@ -1,6 +1,7 @@
 package planfile
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -177,11 +178,18 @@ func (d *decoder) completeMetric(m *metricSettings, n *node) {
 		d.add(n.at, 1, "add `requests:` and `failures:`, or `buckets:`, or `value:`", "the metric %s does not say what is read", m.Name)
 	case has("value") && (has("requests") || has("failures") || has("buckets")):
 		d.add(n.at, 1, "give either counters (requests, failures, buckets) or value", "the metric %s is a value and counters", m.Name)
+	case m.Name != "" && m.Source != "" && (m.Kind == "gauge" || m.rule.Against != "") && !m.tellsApart():
+		d.add(n.at, 1, `tell the versions apart, for example with {instance=~"${side.instances}"}`, "the metric %s is the same for both versions, so that no difference could ever be seen", m.Name)
 	}
 	if m.Fuse != nil && m.Kind != "errors" {
 		d.add(n.field("fuse").at, 1, "leave fuse out", "the metric %s is none of failures, and has no fuse", m.Name)
 	}
 	d.placeLimits(m)
+}
+
+// tellsApart reports whether anything that is asked differs between the versions.
+func (m *metricSettings) tellsApart() bool {
+	return strings.Contains(fmt.Sprint(m.Settings), "${side.")
 }
 
 // placeLimits puts the limits where the kind has them.

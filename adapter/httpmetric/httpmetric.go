@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -173,10 +175,11 @@ type pages struct {
 }
 
 func (p *pages) get(ctx context.Context, f *source.Filler) (any, error) {
-	key := f.Side.Expand(p.set.URL)
-	for name, value := range p.set.Headers {
-		key += "\n" + name + ":" + f.Side.Expand(value)
+	parts := []string{f.Side.Expand(p.set.URL)}
+	for _, name := range slices.Sorted(maps.Keys(p.set.Headers)) {
+		parts = append(parts, f.Side.Expand(p.set.Headers[name]))
 	}
+	key := strings.Join(parts, "\n")
 	p.mu.Lock()
 	once := p.of[key]
 	if once == nil {

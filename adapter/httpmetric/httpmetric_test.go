@@ -81,6 +81,7 @@ func TestConformance(t *testing.T) {
 	t.Run("one page", func(t *testing.T) {
 		t.Parallel()
 		adaptertest.RunSource(t, adaptertest.SourceConfig{New: func(t *testing.T) adaptertest.SourceFixture {
+			t.Helper()
 			p := start(t, two)
 			of := shared(p.URL + "/${secret:TOKEN}")
 			of["headers"] = map[string]string{"Authorization": "Bearer ${secret:TOKEN}"}
@@ -95,6 +96,7 @@ func TestConformance(t *testing.T) {
 	t.Run("value", func(t *testing.T) {
 		t.Parallel()
 		adaptertest.RunSource(t, adaptertest.SourceConfig{New: func(t *testing.T) adaptertest.SourceFixture {
+			t.Helper()
 			p := start(t, `{"b:1":5,"a:1":6,"a:2":8}`)
 			return adaptertest.SourceFixture{
 				Source: httpmetric.NewSource(time.Now), Sides: sides(), Scope: adaptertest.NewScope(t),

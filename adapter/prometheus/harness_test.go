@@ -3,12 +3,14 @@ package prometheus_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +54,7 @@ func (i *instance) serve(w http.ResponseWriter, _ *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.asked++
-	_, _ = fmt.Fprint(w, strings.ReplaceAll(i.text, "NOW", fmt.Sprint(time.Now().UnixMilli())))
+	_, _ = fmt.Fprint(w, strings.ReplaceAll(i.text, "NOW", strconv.FormatInt(time.Now().UnixMilli(), 10)))
 }
 
 // scraped reports whether that has happened more often than once or twice.
@@ -96,7 +98,7 @@ type server struct {
 	command *exec.Cmd
 }
 
-func startServer(t *testing.T, interval string, of ...*instance) *server {
+func startServer(t *testing.T, of ...*instance) *server {
 	t.Helper()
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -108,7 +110,7 @@ func startServer(t *testing.T, interval string, of ...*instance) *server {
 		targets = append(targets, "'"+i.addr+"'")
 	}
 	config := filepath.Join(dir, "prometheus.yml")
-	text := fmt.Sprintf("global: {scrape_interval: %s, scrape_timeout: %s}\nscrape_configs:\n- job_name: shop\n  static_configs: [{targets: [%s]}]\n", interval, interval, strings.Join(targets, ", "))
+	text := fmt.Sprintf("global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n- job_name: shop\n  static_configs: [{targets: [%s]}]\n", strings.Join(targets, ", "))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -157,9 +159,7 @@ func side(instances ...*instance) ripcord.Side {
 func settings(t *testing.T, url string, of map[string]any) ripcord.MetricSpec {
 	t.Helper()
 	all := map[string]any{"url": url}
-	for key, value := range of {
-		all[key] = value
-	}
+	maps.Copy(all, of)
 	data, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package prometheus_test
 
 import (
+	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -17,7 +19,7 @@ import (
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	older, newer := startInstance(t, counts(100, 1)), startInstance(t, counts(50, 2))
-	s := startServer(t, "200ms", older, newer)
+	s := startServer(t, older, newer)
 	sides := ripcord.Sides{New: side(newer), Old: side(older)}
 	awaits(t, open(t, s.url, counters(), sides), "both are scraped", func(r ripcord.Reading) bool { return r.New.HasData() && r.Old.HasData() })
 	behind, err := url.Parse(s.url)
@@ -29,10 +31,12 @@ func TestConformance(t *testing.T) {
 		"value":    {"value": "sum(shop_requests_total" + mine + ")"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			adaptertest.RunSource(t, adaptertest.SourceConfig{New: func(t *testing.T) adaptertest.SourceFixture {
 				t.Helper()
 				relay := httptest.NewServer(httputil.NewSingleHostReverseProxy(behind))
 				t.Cleanup(relay.Close)
+				of := maps.Clone(of)
 				of["headers"] = map[string]string{"Authorization": "Bearer ${secret:TOKEN}"}
 				scope := adaptertest.NewScope(t)
 				scope.Secrets = adaptertest.Secrets{"TOKEN": "geheim"}
@@ -50,7 +54,7 @@ func TestConformance(t *testing.T) {
 func TestCounters(t *testing.T) {
 	t.Parallel()
 	a, b, c := startInstance(t, counts(100, 7)), startInstance(t, counts(200, 0)), startInstance(t, counts(50, 2))
-	s := startServer(t, "200ms", a, b, c)
+	s := startServer(t, a, b, c)
 	sides := ripcord.Sides{Old: side(a, b), New: side(c)}
 	m := open(t, s.url, counters(), sides)
 	r := awaits(t, m, "all are counted", func(r ripcord.Reading) bool { return has(r.Old, 307, 7) && has(r.New, 52, 2) })
@@ -82,7 +86,7 @@ func TestStale(t *testing.T) {
 	t.Parallel()
 	text := "shop_requests_total{code=\"200\"} 10 NOW\nshop_memory 5 NOW\n"
 	a, b := startInstance(t, text), startInstance(t, text)
-	s := startServer(t, "200ms", a, b)
+	s := startServer(t, a, b)
 	m := open(t, s.url, counters(), ripcord.Sides{Old: side(a), New: side(b)})
 	value := open(t, s.url, map[string]any{"value": "shop_memory" + mine}, ripcord.Sides{Old: side(a), New: side(b)})
 	awaits(t, m, "both are counted", func(r ripcord.Reading) bool { return has(r.Old, 10, 0) && has(r.New, 10, 0) })
@@ -103,7 +107,7 @@ func TestBuckets(t *testing.T) {
 			"\nshop_seconds_bucket{le=\"+Inf\",path=\"/\"} " + all + "\nshop_seconds_bucket{le=\"0.1\",path=\"/x\"} 1\nshop_seconds_bucket{le=\"1\",path=\"/x\"} 1\nshop_seconds_bucket{le=\"+Inf\",path=\"/x\"} 1\n"
 	}
 	a, b := startInstance(t, text("10", "20", "30")), startInstance(t, text("1", "2", "3"))
-	s := startServer(t, "200ms", a, b)
+	s := startServer(t, a, b)
 	m := open(t, s.url, map[string]any{"buckets": "shop_seconds_bucket" + mine}, ripcord.Sides{Old: side(a), New: side(b)})
 	r := awaits(t, m, "both are counted", func(r ripcord.Reading) bool { return has(r.Old, 31, 0) && has(r.New, 4, 0) })
 	want := []ripcord.Bucket{{UpTo: .1, Count: 11}, {UpTo: 1, Count: 21}}
@@ -120,7 +124,7 @@ func TestBuckets(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	a := startInstance(t, "shop_good 5\nshop_nan NaN\nshop_inf +Inf\nshop_many{x=\"1\"} 1\nshop_many{x=\"2\"} 2\nshop_zero 0\n")
-	s := startServer(t, "200ms", a)
+	s := startServer(t, a)
 	one := ripcord.Sides{New: side(a)}
 	awaits(t, open(t, s.url, map[string]any{"value": "shop_good" + mine}, one), "it is scraped", func(r ripcord.Reading) bool { return r.New.HasData() })
 	for query, want := range map[string]string{
@@ -250,7 +254,7 @@ func TestOpenRefuses(t *testing.T) {
 			continue
 		}
 		fix := ""
-		if e, ok := err.(*ripcord.Error); ok {
+		if e, ok := errors.AsType[*ripcord.Error](err); ok {
 			fix = e.Fix
 		}
 		if !strings.Contains(err.Error()+fix, test.want) || fix == "" {

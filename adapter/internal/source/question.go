@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
@@ -54,13 +55,8 @@ func (s *Settings) Ask(ctx context.Context, f *Filler, q Question) (Answer, erro
 		return Answer{}, fmt.Errorf("%s answers with more than %d MiB", host, largest>>20)
 	}
 	a := Answer{Status: response.StatusCode, Body: body}
-	if a.Status == http.StatusOK {
+	if a.Status == http.StatusOK || slices.Contains(q.Accept, a.Status) {
 		return a, nil
-	}
-	for _, status := range q.Accept {
-		if a.Status == status {
-			return a, nil
-		}
 	}
 	return Answer{}, fmt.Errorf("%s answers %d%s", host, a.Status, excerpt(f, response, body))
 }

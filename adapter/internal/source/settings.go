@@ -3,8 +3,10 @@
 package source
 
 import (
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,9 +117,6 @@ func (s *Settings) checkShape(spec ripcord.MetricSpec) error {
 
 // tellsApart reports whether the two sides are asked for different things.
 func (s *Settings) tellsApart(text string) bool {
-	all := text + s.URL
-	for _, value := range s.Headers {
-		all += value
-	}
-	return strings.Contains(all, "${side.")
+	all := append(slices.Collect(maps.Values(s.Headers)), text, s.URL)
+	return strings.Contains(strings.Join(all, " "), "${side.")
 }
