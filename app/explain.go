@@ -75,8 +75,8 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 		p.Steps = append(p.Steps, s)
 	}
 	if !offline {
-		for _, text := range a.foreign(ctx, plan) {
-			p.Warnings = append(p.Warnings, text+": a release from here would be refused. Release from that one with --state-dir, or take the target over with `ripcord adopt --take-over --reason ...`")
+		for _, target := range a.foreign(ctx, plan) {
+			p.Warnings = append(p.Warnings, target.text+": a release from here would be refused"+before("; fix: ", target.fix))
 		}
 	}
 	if a.keyless != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -16,20 +18,31 @@ func (a *App) unowned(ctx context.Context, plan *ripcord.Plan) error {
 	if plan.Purpose != ripcord.PurposeRelease {
 		return nil
 	}
-	var problems []error
-	for _, text := range a.foreign(ctx, plan) {
-		problems = append(problems, errors.New(text))
-	}
+	problems := a.foreign(ctx, plan)
 	if len(problems) == 0 {
 		return nil
 	}
-	return ripcord.Errorf(ripcord.CodeRefused, "%w", errors.Join(problems...)).
-		WithFix("release from that one with --state-dir, or take the targets over with `ripcord adopt --take-over --reason ...`; nothing was changed")
+	texts := make([]error, 0, len(problems))
+	var fixes []string
+	for _, p := range problems {
+		texts = append(texts, errors.New(p.text))
+		if p.fix != "" && !slices.Contains(fixes, p.fix) {
+			fixes = append(fixes, p.fix)
+		}
+	}
+	return ripcord.Errorf(ripcord.CodeRefused, "%w", errors.Join(texts...)).WithFix("%s", strings.Join(append(fixes, "nothing was changed"), "; "))
 }
 
-// foreign says which steps' targets another state directory changed last.
-func (a *App) foreign(ctx context.Context, plan *ripcord.Plan) []string {
-	var texts []string
+// unusable is a target that a release may not begin with, and what to do.
+type unusable struct{ text, fix string }
+
+// takeOver is what to do about a target of another state directory.
+const takeOver = "release from that one with --state-dir, or take the targets over with `ripcord adopt --take-over --reason ...`"
+
+// foreign says which steps' targets another state directory changed last, or cannot
+// be worked with at all.
+func (a *App) foreign(ctx context.Context, plan *ripcord.Plan) []unusable {
+	var found []unusable
 	for _, spec := range plan.Steps {
 		if spec.Skip != "" {
 			continue
@@ -42,12 +55,28 @@ func (a *App) foreign(ctx context.Context, plan *ripcord.Plan) []string {
 		stamp, err := stamper.Stamp(ctx)
 		switch {
 		case ripcord.CodeOf(err) == ripcord.CodeRefused && err != nil:
-			texts = append(texts, fmt.Sprintf("line %d: step %s: %v", spec.Line, spec.ID, err))
+			found = append(found, unusable{fmt.Sprintf("line %d: step %s: %v", spec.Line, spec.ID, err), fixOf(err)})
 		case err != nil || stamp == nil || stamp.State == a.store.StateID():
 			// A stamp that cannot be read yet may be readable once the steps before are done.
 		default:
-			texts = append(texts, fmt.Sprintf("line %d: the target of step %s belongs to another state directory (%s, run %s)", spec.Line, spec.ID, stamp.State, stamp.Run))
+			found = append(found, unusable{fmt.Sprintf("line %d: the target of step %s belongs to another state directory (%s, run %s)", spec.Line, spec.ID, stamp.State, stamp.Run), takeOver})
 		}
 	}
-	return texts
+	return found
+}
+
+// fixOf is what an error says about mending it.
+func fixOf(err error) string {
+	if e, ok := errors.AsType[*ripcord.Error](err); ok {
+		return e.Fix
+	}
+	return ""
+}
+
+// before puts a word in front of a text that is not empty.
+func before(word, text string) string {
+	if text == "" {
+		return ""
+	}
+	return word + text
 }
