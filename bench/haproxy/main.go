@@ -5,11 +5,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +17,7 @@ import (
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/haproxy"
 	"github.com/ripcord-dev/ripcord/bench/figure"
+	"github.com/ripcord-dev/ripcord/bench/front"
 	"github.com/ripcord-dev/ripcord/bench/traffic"
 )
 
@@ -46,7 +45,7 @@ func bench(ctx context.Context, count int, rate float64) error {
 		}
 		defer sides[n].Close()
 	}
-	s := &stage{dir: dir, listen: freeAddress()}
+	s := &stage{dir: dir, listen: front.FreeAddress()}
 	if err := s.start(sides[0].Address); err != nil {
 		return err
 	}
@@ -120,52 +119,8 @@ backend shop
 
 // shift is a whole step: Check, then Apply.
 func (s *stage) shift(ctx context.Context, to *traffic.Application) error {
-	settings, err := json.Marshal(map[string]any{
+	return front.Apply(ctx, haproxy.New(), ripcord.Scope{StateDir: s.dir}, map[string]any{
 		"service": "web", "balancer": "front", "socket": s.socket(), "backend": "shop", "config": s.config(),
 		"targets": to.Address, "colour": to.Version, "health": map[string]any{"http": "/healthz", "interval": 0.1},
 	})
-	if err != nil {
-		return err
-	}
-	scope := ripcord.Scope{Run: "bench", Commands: commands{}, StateDir: s.dir, Now: time.Now}
-	step, err := haproxy.New().Open(ctx, ripcord.StepSpec{ID: "shift", Kind: "shift", Adapter: haproxy.Kind, Settings: settings}, scope)
-	if err != nil {
-		return err
-	}
-	before, err := step.Check(ctx)
-	if err != nil {
-		return err
-	}
-	return step.Apply(ctx, ripcord.Attempt{
-		Key: "bench/shift", Number: 1, Before: before, Output: io.Discard,
-		Record: func(context.Context, any) error { return nil },
-	})
-}
-
-// commands runs commands as children.
-type commands struct{}
-
-// Run implements ripcord.Commands.
-func (commands) Run(ctx context.Context, c ripcord.Command) (ripcord.Exit, error) {
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
-	cmd.Dir, cmd.Env = c.Dir, c.Env
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		return ripcord.Exit{}, err
-	}
-	return ripcord.Exit{Code: cmd.ProcessState.ExitCode(), Tail: []string{string(out)}}, nil
-}
-
-// Resume implements ripcord.Commands.
-func (commands) Resume(context.Context, ripcord.Command) (ripcord.Exit, error) {
-	return ripcord.Exit{}, ripcord.ErrLost
-}
-
-func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0"
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

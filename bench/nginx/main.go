@@ -6,12 +6,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +18,7 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 	"github.com/ripcord-dev/ripcord/bench/figure"
+	"github.com/ripcord-dev/ripcord/bench/front"
 	"github.com/ripcord-dev/ripcord/bench/traffic"
 )
 
@@ -70,15 +67,15 @@ func measure(ctx context.Context, dir, name string, count int, rate float64) ([]
 		defer app.Close()
 		sides[n] = app
 	}
-	s := &stage{dir: dir, listen: freeAddress()}
+	s := &stage{dir: dir, listen: front.FreeAddress()}
 	change, to := s.reload, sides[0].Address
 	if name != "nginx" {
-		p := &front{dir: dir, listen: freeAddress()}
-		defer p.stop()
-		if err := p.shift(ctx, sides[0]); err != nil {
+		p := &front.Proxy{Dir: dir, Listen: front.FreeAddress()}
+		defer p.Close()
+		if err := p.Shift(ctx, sides[0]); err != nil {
 			return nil, err
 		}
-		change, to = p.shift, p.listen
+		change, to = p.Shift, p.Listen
 	}
 	if err := s.start(to); err != nil {
 		return nil, err
@@ -141,7 +138,7 @@ http {
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("nginx is needed (apt-get install nginx-light): %w", err)
 	}
-	return answers(s.listen)
+	return front.Answers(s.listen)
 }
 
 func (s *stage) stop() {
@@ -152,67 +149,8 @@ func (s *stage) stop() {
 // reload is a whole step with the adapter: Check, then Apply. It waits for old
 // workers no longer than a moment, because WebSockets keep them.
 func (s *stage) reload(ctx context.Context, to *traffic.Application) error {
-	return apply(ctx, nginx.New(), ripcord.Scope{StateDir: s.dir}, map[string]any{
+	return front.Apply(ctx, nginx.New(), ripcord.Scope{StateDir: s.dir}, map[string]any{
 		"service": "web", "balancer": "front", "include": s.include(), "upstream": "shop", "config": s.config(),
 		"targets": to.Address, "colour": to.Version, "health": map[string]any{"http": "/healthz", "interval": 0.1}, "drain_timeout": 0.05,
 	})
-}
-
-func apply(ctx context.Context, adapter ripcord.Adapter, scope ripcord.Scope, set map[string]any) error {
-	settings, err := json.Marshal(set)
-	if err != nil {
-		return err
-	}
-	scope.Run, scope.Application, scope.Environment, scope.Commands, scope.Now = "bench", application, environment, commands{}, time.Now
-	step, err := adapter.Open(ctx, ripcord.StepSpec{ID: "shift", Kind: "shift", Adapter: adapter.Kind(), Settings: settings}, scope)
-	if err != nil {
-		return err
-	}
-	before, err := step.Check(ctx)
-	if err != nil {
-		return err
-	}
-	return step.Apply(ctx, ripcord.Attempt{
-		Key: "bench/shift", Number: 1, Before: before, Output: io.Discard,
-		Record: func(context.Context, any) error { return nil },
-	})
-}
-
-// commands runs commands as children.
-type commands struct{}
-
-// Run implements ripcord.Commands.
-func (commands) Run(ctx context.Context, c ripcord.Command) (ripcord.Exit, error) {
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
-	cmd.Dir, cmd.Env = c.Dir, c.Env
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		return ripcord.Exit{}, err
-	}
-	return ripcord.Exit{Code: cmd.ProcessState.ExitCode(), Tail: []string{string(out)}}, nil
-}
-
-// Resume implements ripcord.Commands.
-func (commands) Resume(context.Context, ripcord.Command) (ripcord.Exit, error) {
-	return ripcord.Exit{}, ripcord.ErrLost
-}
-
-// answers waits until somebody accepts connections.
-func answers(address string) error {
-	for range 500 {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			return conn.Close()
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return errors.New("nobody listens on " + address)
-}
-
-func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0"
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 	"github.com/ripcord-dev/ripcord/bench/figure"
+	"github.com/ripcord-dev/ripcord/bench/front"
 )
 
 // A canary with a fifth of the traffic dies, or hangs, under requests of 20 ms
@@ -89,7 +90,7 @@ func canary(signal unix.Signal) (harm, error) {
 		return harm{}, err
 	}
 	defer func() { _ = young.cmd.Process.Signal(unix.SIGCONT) }()
-	listen := freeAddress()
+	listen := front.FreeAddress()
 	self, err := os.Executable()
 	if err != nil {
 		return harm{}, err

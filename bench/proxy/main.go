@@ -6,7 +6,8 @@
 // and the medians count. Two ratios are printed: answers a second, and answers a
 // second of processor time, which other work on the machine disturbs less.
 //
-// Then it counts the requests that fail when a canary dies or hangs.
+// Then it counts the requests that fail when a canary dies or hangs, and switches
+// all traffic again and again under the load that the other balancers have.
 package main
 
 import (
@@ -26,6 +27,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 	"github.com/ripcord-dev/ripcord/bench/figure"
+	"github.com/ripcord-dev/ripcord/bench/front"
 )
 
 // aim is the least ratio of answers to nginx's.
@@ -43,8 +45,10 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds for each of the two proxies; 0 leaves them out")
 	length := flag.Duration("length", 3*time.Second, "length of a round")
 	connections := flag.Int("connections", 64, "kept connections of the load")
+	count := flag.Int("switches", 100, "how many switches; 0 leaves them out")
+	rate := flag.Float64("rate", 1000, "requests a second during the switches")
 	flag.Parse()
-	if err := bench(*rounds, *deaths, *length, *connections); err != nil {
+	if err := bench(*rounds, *deaths, *length, *connections, *count, *rate); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/proxy:", err)
 		os.Exit(1)
 	}
@@ -60,7 +64,7 @@ type contender struct {
 	rates, efficiencies []float64
 }
 
-func bench(rounds, deaths int, length time.Duration, connections int) error {
+func bench(rounds, deaths int, length time.Duration, connections, count int, rate float64) error {
 	conditions := figure.Now(os.TempDir())
 	var figures []figure.Figure
 	if rounds > 0 {
@@ -72,6 +76,13 @@ func bench(rounds, deaths int, length time.Duration, connections int) error {
 	}
 	if deaths > 0 {
 		of, err := canaries(deaths)
+		if err != nil {
+			return err
+		}
+		figures = append(figures, of...)
+	}
+	if count > 0 {
+		of, err := switches(context.Background(), count, rate)
 		if err != nil {
 			return err
 		}
@@ -167,7 +178,7 @@ func (s *stage) close() {
 
 // open starts the application and both proxies: nginx first.
 func (s *stage) open() ([]*contender, error) {
-	app, front, ours := freeAddress(), freeAddress(), freeAddress()
+	app, front, ours := front.FreeAddress(), front.FreeAddress(), front.FreeAddress()
 	if _, err := s.startNginx("app", fmt.Sprintf(
 		`server { listen %s backlog=1024; keepalive_requests 1000000000; location / { return 200 "%s"; } }`,
 		app, strings.Repeat("x", 512)), app); err != nil {
@@ -277,13 +288,4 @@ func pin(pids ...int) {
 			}
 		}
 	}
-}
-
-func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0"
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

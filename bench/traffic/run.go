@@ -26,12 +26,12 @@ func Run(ctx context.Context, set Settings) Report {
 	queue := make(chan due, int(set.Rate*60)+set.Connections)
 	workers := make([]*worker, set.Connections)
 	var all sync.WaitGroup
+	sockets := openSockets(set) // first, because what is due waits for nothing
 	started := time.Now()
 	for i := range workers {
 		workers[i] = &worker{set: set, began: started, counts: newCounts()}
 		all.Go(func() { workers[i].work(queue) })
 	}
-	sockets := openSockets(set)
 	missed := schedule(ctx, set, started, queue)
 	close(queue)
 	all.Wait()
