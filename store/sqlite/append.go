@@ -55,9 +55,9 @@ func (t *transaction) append(ctx context.Context, a *addition) error {
 type addition struct {
 	entries []ripcord.Entry
 	// to is the run that they were sealed onto, next what it is with them; lines
-	// are the sealed entries, and row is the run's new row.
+	// are the sealed entries, one a line, and row is the run's new row.
 	to, next run
-	lines    [][]byte
+	lines    []byte
 	row      string
 }
 
@@ -72,8 +72,8 @@ func (a *addition) extend(r run) (err error) {
 }
 
 // extend seals entries onto a run.
-func extend(r run, entries []ripcord.Entry) (lines [][]byte, next run, err error) {
-	next, lines = r, make([][]byte, 0, len(entries))
+func extend(r run, entries []ripcord.Entry) (lines []byte, next run, err error) {
+	next, lines = r, make([]byte, 0, roomForLine*len(entries))
 	for i := range entries {
 		e := entries[i]
 		if err := admit(next, &e); err != nil {
@@ -82,16 +82,20 @@ func extend(r run, entries []ripcord.Entry) (lines [][]byte, next run, err error
 		if e.Version == 0 {
 			e.Version = ripcord.EntryVersion
 		}
-		sealed, line, err := seal(e, next.summary.Entries+1, next.summary.Head)
+		if i > 0 {
+			lines = append(lines, '\n')
+		}
+		begin := len(lines)
+		var sealed ripcord.Entry
+		sealed, lines, err = seal(lines, e, next.summary.Entries+1, next.summary.Head)
 		if err != nil {
 			return nil, r, ripcord.Errorf(ripcord.CodeInternal, "run %s: %w", e.Run, err)
 		}
-		if len(line) > maxLine {
-			return nil, r, ripcord.Errorf(ripcord.CodeInternal, "run %s: an entry %s of %d bytes is larger than the limit of %d", e.Run, e.Kind, len(line), maxLine)
+		if size := len(lines) - begin; size > maxLine {
+			return nil, r, ripcord.Errorf(ripcord.CodeInternal, "run %s: an entry %s of %d bytes is larger than the limit of %d", e.Run, e.Kind, size, maxLine)
 		}
 		next.apply(sealed)
 		next.ended = next.ended || e.Kind.Ends()
-		lines = append(lines, line)
 	}
 	return lines, next, nil
 }
@@ -146,10 +150,9 @@ func (t *transaction) store(ctx context.Context, a *addition) error {
 }
 
 func (t *transaction) storeEntries(ctx context.Context, a *addition) error {
-	for i, line := range a.lines {
-		if err := t.exec(ctx, t.insertEntry, entryID(a.next.n, a.to.summary.Entries+1+uint64(i)), line); err != nil {
-			return err
-		}
+	first := int64(a.to.summary.Entries + 1) //nolint:gosec // at most maxEntries
+	if err := t.exec(ctx, t.insertAppend, a.next.n, first, a.lines); err != nil {
+		return err
 	}
 	for i := range a.entries {
 		if err := t.setGood(ctx, a.next, &a.entries[i]); err != nil {
@@ -172,9 +175,4 @@ func (t *transaction) setGood(ctx context.Context, r run, e *ripcord.Entry) erro
 	default:
 		return nil
 	}
-}
-
-// entryID is where an entry lies: runs in order, and in them their entries.
-func entryID(n int64, seq uint64) int64 {
-	return n<<32 | int64(seq) //nolint:gosec // seq is at most maxEntries
 }

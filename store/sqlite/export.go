@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -18,7 +19,7 @@ import (
 // say. A pruned run has no lines.
 func (s *Store) Export(ctx context.Context, run ripcord.RunID, w io.Writer) error {
 	out := bufio.NewWriter(w)
-	first, last := int64(0), int64(1<<31-1)
+	first, last := int64(0), int64(math.MaxInt64)
 	if run != "" {
 		n, err := s.readable(ctx, run)
 		if err != nil {
@@ -26,42 +27,41 @@ func (s *Store) Export(ctx context.Context, run ripcord.RunID, w io.Writer) erro
 		}
 		first, last = n, n
 	}
-	for from := entryID(first, 0); ; {
-		next, err := s.exportPage(ctx, out, from, entryID(last, maxEntries))
+	for at := (position{run: first}); ; {
+		more, err := s.exportPage(ctx, out, &at, last)
 		if err != nil {
 			return err
 		}
-		if next == 0 {
+		if !more {
 			return out.Flush()
 		}
-		from = next
 	}
 }
 
-// exportPage writes a page of entries; next is where to go on, 0 at the end.
-func (s *Store) exportPage(ctx context.Context, out *bufio.Writer, from, to int64) (next int64, err error) {
-	rows, err := s.readers.QueryContext(ctx, "SELECT id, line FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", from, to, page)
+// position is a place in the journal, run after run: behind the append of a run
+// whose first entry has this number.
+type position struct{ run, first int64 }
+
+// exportPage writes a page of appends and moves the position behind them.
+func (s *Store) exportPage(ctx context.Context, out *bufio.Writer, at *position, last int64) (more bool, err error) {
+	rows, err := s.readers.QueryContext(ctx, "SELECT run, first, lines FROM appends WHERE (run, first) > (?, ?) AND run <= ? ORDER BY run, first LIMIT ?",
+		at.run, at.first, last, page)
 	if err != nil {
-		return 0, s.explain("export", err)
+		return false, s.explain("export", err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	count := 0
 	for rows.Next() {
-		var id int64
-		var line []byte
-		if err := rows.Scan(&id, &line); err != nil {
-			return 0, s.explain("export", err)
+		var lines []byte
+		if err := rows.Scan(&at.run, &at.first, &lines); err != nil {
+			return false, s.explain("export", err)
 		}
-		if _, err := out.Write(append(line, '\n')); err != nil {
-			return 0, err
+		if _, err := out.Write(append(lines, newline...)); err != nil {
+			return false, err
 		}
 		count++
-		next = id + 1
 	}
-	if count < page {
-		next = 0
-	}
-	return next, s.explain("export", rows.Err())
+	return count == page, s.explain("export", rows.Err())
 }
 
 // Backup writes a consistent copy of the journal to path, which must not exist

@@ -45,12 +45,12 @@ func TestSealIsRipcords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, line, err := seal(e, 7, "before")
+		got, line, err := seal(nil, e, 7, "before")
 		if err != nil || got.Hash != want.Hash || string(line) != string(text) {
 			t.Fatalf("%v\n got %s\nwant %s", err, line, text)
 		}
 	}
-	if _, _, err := seal(ripcord.Entry{Data: []byte("{")}, 1, ""); err == nil {
+	if _, _, err := seal(nil, ripcord.Entry{Data: []byte("{")}, 1, ""); err == nil {
 		t.Fatal("broken JSON was sealed")
 	}
 }

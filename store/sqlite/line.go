@@ -20,20 +20,24 @@ const (
 	roomForLine = 512
 )
 
+// newline is what stands between the lines of one append. JSON holds none.
+var newline = []byte{'\n'}
+
 // ErrHash says that a line's bytes are not those that were hashed.
 var ErrHash = errors.New("the entry's hash does not match its content")
 
-// seal does what ripcord.Seal does and returns the entry's line as well. The
+// seal does what ripcord.Seal does and appends the entry's line to others. The
 // bytes that are hashed are made once: the hash is the last field of an entry.
-func seal(e ripcord.Entry, seq uint64, prev string) (ripcord.Entry, []byte, error) {
+func seal(lines []byte, e ripcord.Entry, seq uint64, prev string) (ripcord.Entry, []byte, error) {
 	e.Seq, e.Prev, e.Hash = seq, prev, ""
 	e.At = e.At.UTC()
-	w := encoder{to: make([]byte, 0, roomForLine)}
+	begin := len(lines)
+	w := encoder{to: lines}
 	w.entry(&e)
 	if w.err != nil {
-		return e, nil, fmt.Errorf("entry %s: %w", e.Kind, w.err)
+		return e, lines, fmt.Errorf("entry %s: %w", e.Kind, w.err)
 	}
-	sum := sha256.Sum256(w.to)
+	sum := sha256.Sum256(w.to[begin:])
 	line := append(w.to[:len(w.to)-1], hashKey...)
 	line = hex.AppendEncode(line, sum[:])
 	e.Hash = string(line[len(line)-hashLength:])

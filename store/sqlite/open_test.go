@@ -127,7 +127,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	before := content(t, s.dir)
 	for _, readOnly := range []bool{false, true} {
 		_, err := s.try(t.Context(), sqlite.Options{ReadOnly: readOnly})
-		refused(t, err, ripcord.CodePlan, "this state directory was written by a newer ripcord (schema 7, this one knows 1): use that version")
+		refused(t, err, ripcord.CodePlan, "this state directory was written by a newer ripcord (schema 7, this one knows 2): use that version")
 	}
 	if content(t, s.dir) != before {
 		t.Fatal("something was changed")

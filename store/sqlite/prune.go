@@ -143,7 +143,7 @@ func lastGood(ctx context.Context, from rowsOf, p place) (ripcord.RunID, error) 
 const pruneBatch = 50
 
 func (t *transaction) prune(ctx context.Context, r *run, now int64) error {
-	if err := t.execText(ctx, "DELETE FROM entries WHERE id BETWEEN ? AND ?", entryID(r.n, 0), entryID(r.n, maxEntries)); err != nil {
+	if err := t.execText(ctx, "DELETE FROM appends WHERE run = ?", r.n); err != nil {
 		return err
 	}
 	if err := t.execText(ctx, "DELETE FROM requests WHERE run = ?", string(r.summary.Run)); err != nil {

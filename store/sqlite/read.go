@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -11,7 +12,7 @@ import (
 	"github.com/ripcord-dev/ripcord"
 )
 
-// page is how many entries are fetched at once. Between pages no read is open,
+// page is how many appends are fetched at once. Between pages no read is open,
 // so a slow consumer does not keep the log from being reused.
 const page = 256
 
@@ -107,23 +108,44 @@ func (s *Store) Entries(ctx context.Context, id ripcord.RunID, after uint64) ite
 	return func(yield func(ripcord.Entry, error) bool) {
 		var err error
 		for next := after + 1; err == nil; {
-			var lines [][]byte
-			lines, err = s.lines(ctx, id, next)
-			for _, line := range lines {
-				e, wrong := prove(line, id, next)
-				if !yield(e, wrong) || wrong != nil {
-					return
+			var appends []appended
+			appends, err = s.appends(ctx, id, next)
+			for _, a := range appends {
+				for line := range a.from(next) {
+					e, wrong := prove(line, id, next)
+					if !yield(e, wrong) || wrong != nil {
+						return
+					}
+					next++
 				}
-				next++
 			}
-			if err == nil && len(lines) == 0 && next == after+1 {
+			if err == nil && len(appends) == 0 {
 				_, err = s.readable(ctx, id) // why there is nothing
 			}
-			if err == nil && len(lines) < page {
+			if err == nil && len(appends) < page {
 				return
 			}
 		}
 		yield(ripcord.Entry{}, err)
+	}
+}
+
+// appended is the entries of one append: their lines, and the number of the first.
+type appended struct {
+	first uint64
+	lines []byte
+}
+
+// from yields the lines from the entry with number next on.
+func (a appended) from(next uint64) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		seq := a.first
+		for line := range bytes.SplitSeq(a.lines, newline) {
+			if seq >= next && !yield(line) {
+				return
+			}
+			seq++
+		}
 	}
 }
 
@@ -165,23 +187,23 @@ func (s *Store) number(ctx context.Context, id ripcord.RunID) (n int64, pruned b
 	return n, pruned, s.explain("read a run", err)
 }
 
-// lines returns a page of a run's lines, from the entry with number first.
-// Where there are none, readable tells why.
-func (s *Store) lines(ctx context.Context, id ripcord.RunID, first uint64) ([][]byte, error) {
-	rows, err := s.statements.query(ctx, s.readers, `SELECT line FROM runs CROSS JOIN entries
-		WHERE runs.id = ? AND entries.id BETWEEN (runs.n << 32) + ? AND (runs.n << 32) + ? ORDER BY entries.id LIMIT ?`,
-		string(id), min(first, maxEntries), int64(maxEntries), page)
+// appends returns a page of a run's appends, from that of the entry with number
+// next. Where there are none, readable tells why.
+func (s *Store) appends(ctx context.Context, id ripcord.RunID, next uint64) ([]appended, error) {
+	rows, err := s.statements.query(ctx, s.readers, `SELECT first, lines FROM runs CROSS JOIN appends
+		WHERE runs.id = ?1 AND run = runs.n AND first >= coalesce((SELECT max(first) FROM appends WHERE run = runs.n AND first <= ?2), 0)
+		ORDER BY first LIMIT ?3`, string(id), min(next, maxEntries), page)
 	if err != nil {
 		return nil, s.explain("read entries", err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
-	lines := make([][]byte, 0, 16)
+	all := make([]appended, 0, 16)
 	for rows.Next() {
-		var line []byte
-		if err := rows.Scan(&line); err != nil {
+		var a appended
+		if err := rows.Scan(&a.first, &a.lines); err != nil {
 			return nil, s.explain("read entries", err)
 		}
-		lines = append(lines, line)
+		all = append(all, a)
 	}
-	return lines, s.explain("read entries", rows.Err())
+	return all, s.explain("read entries", rows.Err())
 }

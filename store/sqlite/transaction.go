@@ -33,10 +33,10 @@ type transaction struct {
 	// writes counts statements that changed something.
 	writes int
 
-	begins, commits, rollbacks, dataVersion            *sql.Stmt
-	selectRun, insertEntry, updateRun, endRun, fenceIt *sql.Stmt
-	putLease, getLease, insertRun, selectOwner         *sql.Stmt
-	putGood, dropGood                                  *sql.Stmt
+	begins, commits, rollbacks, dataVersion             *sql.Stmt
+	selectRun, insertAppend, updateRun, endRun, fenceIt *sql.Stmt
+	putLease, getLease, insertRun, selectOwner          *sql.Stmt
+	putGood, dropGood                                   *sql.Stmt
 }
 
 func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
@@ -47,7 +47,7 @@ func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
 		"ROLLBACK":            &t.rollbacks,
 		"PRAGMA data_version": &t.dataVersion,
 		"SELECT n, fence, ended, pruned IS NOT NULL, summary FROM runs WHERE id = ?":             &t.selectRun,
-		"INSERT INTO entries (id, line) VALUES (?, ?)":                                           &t.insertEntry,
+		"INSERT INTO appends (run, first, lines) VALUES (?, ?, ?)":                               &t.insertAppend,
 		"UPDATE runs SET summary = ? WHERE n = ?":                                                &t.updateRun,
 		"UPDATE runs SET summary = ?, ended = 1 WHERE n = ?":                                     &t.endRun,
 		"UPDATE runs SET fence = ? WHERE n = ?":                                                  &t.fenceIt,
@@ -68,7 +68,7 @@ func (t *transaction) prepare(ctx context.Context, conn *sql.Conn) error {
 
 func (t *transaction) close() {
 	for _, s := range []*sql.Stmt{
-		t.begins, t.commits, t.rollbacks, t.dataVersion, t.selectRun, t.insertEntry,
+		t.begins, t.commits, t.rollbacks, t.dataVersion, t.selectRun, t.insertAppend,
 		t.updateRun, t.endRun, t.fenceIt, t.putLease, t.getLease, t.insertRun, t.selectOwner, t.putGood, t.dropGood,
 	} {
 		if s != nil {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -96,7 +97,7 @@ func (s *Store) verifyFile(ctx context.Context, report *VerifyReport) error {
 		// Runs are numbered without gaps, and the table remembers the newest number.
 		{`SELECT r.n + 1 FROM (SELECT 0 AS n UNION SELECT n FROM runs) AS r WHERE r.n < (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'runs')
 			AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.n = r.n + 1)`, ProblemRemoved, "run number %v is missing, perhaps with others after it"},
-		{"SELECT DISTINCT entries.id >> 32 FROM entries WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.n = entries.id >> 32)", ProblemRemoved, "there are entries of run number %v and no such run"},
+		{"SELECT DISTINCT run FROM appends WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.n = appends.run)", ProblemRemoved, "there are entries of run number %v and no such run"},
 		{"SELECT run FROM last_good WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run AND runs.summary ->> 'committed' = 1)", ProblemEdited, "last good names %v, which was never committed"},
 	} {
 		if err := s.verifyQuery(ctx, report, check.query, check.problem, check.format); err != nil {
@@ -174,34 +175,30 @@ type chain struct {
 }
 
 func (c *chain) walk(ctx context.Context, tx *sql.Tx, n int64) error {
-	rows, err := tx.QueryContext(ctx, "SELECT id & 0xffffffff, line FROM entries WHERE id BETWEEN ? AND ? ORDER BY id",
-		entryID(n, 0), entryID(n, maxEntries))
+	rows, err := tx.QueryContext(ctx, "SELECT first, lines FROM appends WHERE run = ? ORDER BY first", n)
 	if err != nil {
 		return err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	for rows.Next() {
 		var seq uint64
-		var line sql.RawBytes
-		if err := rows.Scan(&seq, &line); err != nil {
+		var lines sql.RawBytes
+		if err := rows.Scan(&seq, &lines); err != nil {
 			return err
 		}
-		c.step(seq, line)
+		c.place(seq)
+		for line := range bytes.SplitSeq(lines, newline) {
+			c.step(line)
+		}
 	}
 	return rows.Err()
 }
 
 // step proves one entry and its link to the one before.
-func (c *chain) step(seq uint64, line []byte) {
-	if c.count == 0 {
-		c.first = seq
-	}
-	if seq != c.last+1 {
-		c.broken = true
-		c.report.find(c.run, c.last+1, ProblemGap, "entries %d to %d are missing", c.last+1, seq-1)
-	}
+func (c *chain) step(line []byte) {
 	c.count++
-	c.last = seq
+	c.last++
+	seq := c.last
 	e, err := ParseLine(line)
 	switch {
 	case errors.Is(err, ErrHash):
@@ -221,6 +218,22 @@ func (c *chain) step(seq uint64, line []byte) {
 	} else {
 		c.head = ""
 	}
+}
+
+// place goes to where the next append begins.
+func (c *chain) place(seq uint64) {
+	if c.count == 0 {
+		c.first = seq
+	}
+	switch {
+	case seq > c.last+1:
+		c.broken = true
+		c.report.find(c.run, c.last+1, ProblemGap, "entries %d to %d are missing", c.last+1, seq-1)
+	case seq <= c.last:
+		c.broken = true
+		c.report.find(c.run, seq, ProblemGap, "entry %d is there twice", seq)
+	}
+	c.last = seq - 1
 }
 
 // compare looks at the run's row with the eyes of its chain.

@@ -50,7 +50,7 @@ func TestVerifyWhole(t *testing.T) {
 
 func TestVerifyFinds(t *testing.T) {
 	t.Parallel()
-	const second = "((2 << 32) + "
+	const second = "run = 2 AND first "
 	type found struct {
 		Run     ripcord.RunID
 		Seq     uint64
@@ -61,35 +61,35 @@ func TestVerifyFinds(t *testing.T) {
 		want  []found
 	}{
 		"an edit": {
-			[]string{"UPDATE entries SET line = CAST(replace(CAST(line AS TEXT), 'step.intent', 'step.found') AS BLOB) WHERE id = " + second + "3)"},
+			[]string{"UPDATE appends SET lines = CAST(replace(CAST(lines AS TEXT), 'step.intent', 'step.found') AS BLOB) WHERE " + second + "= 3"},
 			[]found{{"r2", 3, sqlite.ProblemEdited}},
 		},
 		"an edit with its hash made anew": {
-			[]string{"UPDATE entries SET line = (SELECT line FROM entries WHERE id = (1 << 32) + 3) WHERE id = " + second + "3)"},
+			[]string{"UPDATE appends SET lines = (SELECT lines FROM appends WHERE run = 1 AND first = 3) WHERE " + second + "= 3"},
 			[]found{{"r2", 3, sqlite.ProblemGap}, {"r2", 4, sqlite.ProblemEdited}},
 		},
-		"a gap":          {[]string{"DELETE FROM entries WHERE id = " + second + "3)"}, []found{{"r2", 3, sqlite.ProblemGap}}},
-		"a long gap":     {[]string{"DELETE FROM entries WHERE id BETWEEN " + second + "2) AND " + second + "5)"}, []found{{"r2", 2, sqlite.ProblemGap}}},
-		"a removed head": {[]string{"DELETE FROM entries WHERE id = " + second + "1)"}, []found{{"r2", 1, sqlite.ProblemGap}}},
-		"a removed tail": {[]string{"DELETE FROM entries WHERE id = " + second + "6)"}, []found{{"r2", 6, sqlite.ProblemCut}}},
-		"all removed":    {[]string{"DELETE FROM entries WHERE id > " + second + "0) AND id < " + second + "7)"}, []found{{"r2", 1, sqlite.ProblemCut}}},
-		"bad JSON":       {[]string{"UPDATE entries SET line = CAST('{' AS BLOB) WHERE id = " + second + "2)"}, []found{{"r2", 2, sqlite.ProblemUnreadable}}},
+		"a gap":          {[]string{"DELETE FROM appends WHERE " + second + "= 3"}, []found{{"r2", 3, sqlite.ProblemGap}}},
+		"a long gap":     {[]string{"DELETE FROM appends WHERE " + second + "BETWEEN 2 AND 5"}, []found{{"r2", 2, sqlite.ProblemGap}}},
+		"a removed head": {[]string{"DELETE FROM appends WHERE " + second + "= 1"}, []found{{"r2", 1, sqlite.ProblemGap}}},
+		"a removed tail": {[]string{"DELETE FROM appends WHERE " + second + "= 6"}, []found{{"r2", 6, sqlite.ProblemCut}}},
+		"all removed":    {[]string{"DELETE FROM appends WHERE " + second + "BETWEEN 1 AND 6"}, []found{{"r2", 1, sqlite.ProblemCut}}},
+		"bad JSON":       {[]string{"UPDATE appends SET lines = CAST('{' AS BLOB) WHERE " + second + "= 2"}, []found{{"r2", 2, sqlite.ProblemUnreadable}}},
 		"bad JSON at the end": {
-			[]string{"UPDATE entries SET line = CAST('{' AS BLOB) WHERE id = " + second + "6)"},
+			[]string{"UPDATE appends SET lines = CAST('{' AS BLOB) WHERE " + second + "= 6"},
 			[]found{{"r2", 6, sqlite.ProblemUnreadable}},
 		},
 		"a newer entry": {
-			[]string{`UPDATE entries SET line = CAST(replace(CAST(line AS TEXT), '"v":1', '"v":9') AS BLOB) WHERE id = ` + second + "4)"},
+			[]string{`UPDATE appends SET lines = CAST(replace(CAST(lines AS TEXT), '"v":1', '"v":9') AS BLOB) WHERE ` + second + "= 4"},
 			[]found{{"r2", 4, sqlite.ProblemUnreadable}},
 		},
 		"an entry too many": {
-			[]string{"INSERT INTO entries (id, line) SELECT " + second + "7), line FROM entries WHERE id = " + second + "6)"},
+			[]string{"INSERT INTO appends (run, first, lines) SELECT 2, 7, lines FROM appends WHERE " + second + "= 6"},
 			[]found{{"r2", 7, sqlite.ProblemGap}, {"r2", 7, sqlite.ProblemGap}},
 		},
 		"two exchanged": {
 			[]string{
-				"UPDATE entries SET id = 1 WHERE id = " + second + "3)", "UPDATE entries SET id = " + second + "3) WHERE id = " + second + "4)",
-				"UPDATE entries SET id = " + second + "4) WHERE id = 1",
+				"UPDATE appends SET first = 99 WHERE " + second + "= 3", "UPDATE appends SET first = 3 WHERE " + second + "= 4",
+				"UPDATE appends SET first = 4 WHERE " + second + "= 99",
 			},
 			[]found{{"r2", 3, sqlite.ProblemGap}, {"r2", 4, sqlite.ProblemGap}, {"r2", 5, sqlite.ProblemEdited}},
 		},
@@ -103,8 +103,8 @@ func TestVerifyFinds(t *testing.T) {
 		},
 		"a run's row":  {[]string{"UPDATE runs SET summary = 'x' WHERE id = 'r3'"}, []found{{"r3", 0, sqlite.ProblemUnreadable}}},
 		"a lost row":   {[]string{"DELETE FROM runs WHERE id = 'r2'"}, []found{{"", 0, sqlite.ProblemRemoved}, {"", 0, sqlite.ProblemRemoved}}},
-		"a lost run":   {[]string{"DELETE FROM runs WHERE id = 'r2'", "DELETE FROM entries WHERE id >> 32 = 2"}, []found{{"", 0, sqlite.ProblemRemoved}}},
-		"the last run": {[]string{"DELETE FROM runs WHERE id = 'r3'", "DELETE FROM entries WHERE id >> 32 = 3"}, []found{{"", 0, sqlite.ProblemRemoved}}},
+		"a lost run":   {[]string{"DELETE FROM runs WHERE id = 'r2'", "DELETE FROM appends WHERE run = 2"}, []found{{"", 0, sqlite.ProblemRemoved}}},
+		"the last run": {[]string{"DELETE FROM runs WHERE id = 'r3'", "DELETE FROM appends WHERE run = 3"}, []found{{"", 0, sqlite.ProblemRemoved}}},
 		"last good":    {[]string{"UPDATE last_good SET run = 'r2'"}, []found{{"", 0, sqlite.ProblemEdited}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,8 +128,8 @@ func TestVerifyFinds(t *testing.T) {
 func TestSpoiledEntriesAreNotHandedOut(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"edited":  "UPDATE entries SET line = CAST(replace(CAST(line AS TEXT), 'step.intent', 'step.found') AS BLOB) WHERE id = (2 << 32) + 3",
-		"missing": "DELETE FROM entries WHERE id = (2 << 32) + 3",
+		"edited":  "UPDATE appends SET lines = CAST(replace(CAST(lines AS TEXT), 'step.intent', 'step.found') AS BLOB) WHERE run = 2 AND first = 3",
+		"missing": "DELETE FROM appends WHERE run = 2 AND first = 3",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -246,7 +246,7 @@ func afterPruning(t *testing.T, s *stand) {
 	if good, err := s.LastGood(ctx, "shop", "prod"); err != nil || good.Run != "r2" {
 		t.Fatalf("last good %s, %v", good.Run, err)
 	}
-	s.spoil(t, "INSERT INTO entries (id, line) SELECT (3 << 32) + 1, line FROM entries LIMIT 1")
+	s.spoil(t, "INSERT INTO appends (run, first, lines) SELECT 3, 1, lines FROM appends LIMIT 1")
 	if checked := verify(t, s.Store, "r3"); checked.OK() {
 		t.Fatal("an entry of a pruned run was not noticed")
 	}
