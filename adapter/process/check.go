@@ -6,42 +6,23 @@ import (
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // Check lists the service's instances. The effect is present when all instances
 // of this very run are there and healthy; those of other runs are the image that
 // going back must find unchanged.
 func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
-	unknown := ripcord.Observation{Presence: ripcord.Unknown}
 	all, err := s.list(ctx)
 	if err != nil {
-		return unknown, err
+		return ripcord.Observation{Presence: ripcord.Unknown}, err
 	}
-	sets := setsOf(all)
-	image, err := imageOf(sets)
-	if err != nil {
-		return unknown, err
+	sets, own := setsOf(all), s.own(all)
+	state := service.State{
+		Sets: sets, Detail: s.described(sets), Own: len(own), Wanted: s.settings.Instances, Noun: "instance",
+		Sick: func(ctx context.Context) string { return s.sick(ctx, own) },
 	}
-	seen := ripcord.Observation{Presence: ripcord.Absent, Image: image, Exact: true, Detail: s.described(sets)}
-	own := s.own(all)
-	if len(own) == 0 {
-		return seen, nil
-	}
-	seen.Presence = ripcord.Partial
-	if len(own) != s.settings.Instances {
-		seen.Detail += fmt.Sprintf("; %d of %d instances are there", len(own), s.settings.Instances)
-		return seen, nil
-	}
-	sick := s.sick(ctx, own)
-	if ctx.Err() != nil {
-		return unknown, ctx.Err()
-	}
-	if sick != "" {
-		seen.Detail += "; " + sick
-		return seen, nil
-	}
-	seen.Presence = ripcord.Present
-	return seen, nil
+	return state.Observe(ctx)
 }
 
 // own returns the instances of this run.
@@ -64,7 +45,7 @@ func (s *Step) sick(ctx context.Context, own []ripcord.InstanceStatus) string {
 		}
 		addresses[i] = own[i].Labels[labelAddress]
 	}
-	for i, err := range s.probeAll(ctx, addresses) {
+	for i, err := range s.settings.Health.ProbeAll(ctx, dial(), addresses) {
 		if err != nil {
 			return fmt.Sprintf("instance %d is not healthy: %v", number(own[i].ID), err)
 		}
@@ -79,14 +60,7 @@ func (s *Step) described(sets []set) string {
 	}
 	words := make([]string, len(sets))
 	for i, have := range sets {
-		words[i] = fmt.Sprintf("%s %s in %s", plural(have.Instances, "instance"), have.Version, have.Colour)
+		words[i] = fmt.Sprintf("%s %s in %s", service.Plural(have.Instances, "instance"), have.Version, have.Colour)
 	}
 	return s.settings.Service + ": " + strings.Join(words, ", ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

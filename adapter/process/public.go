@@ -13,6 +13,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/internal/account"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // Feasible fails where the instances' user does not exist, is not ours to become,
@@ -84,7 +85,7 @@ func (s *Step) layOut(output io.Writer) error {
 	same, err := sameFiles(s.scope.Bundle, dir, files)
 	if err == nil && !same {
 		if there(dir) {
-			note(output, "the files in %s were changed by somebody: they are laid out again", dir)
+			service.Note(output, "the files in %s were changed by somebody: they are laid out again", dir)
 		}
 		err = replaceFolder(s.scope.Bundle, dir, files)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // published is a step of another user with a bundle.
@@ -17,7 +18,7 @@ func published(t *testing.T) *Step {
 		t.Fatal(err)
 	}
 	s := &Step{
-		settings: Settings{Service: "web", Command: []string{"./bin/web"}, Artifact: []string{"data"}, User: "4711:4711"},
+		settings: Settings{Settings: service.Settings{Service: "web", Command: []string{"./bin/web"}, Artifact: []string{"data"}, User: "4711:4711"}},
 		scope:    ripcord.Scope{Directory: filepath.Join(top, "app"), Bundle: filepath.Join(top, "bundles", "b1"), Public: filepath.Join(top, "public", "state")},
 	}
 	for name, mode := range map[string]os.FileMode{"bin/web": 0o700, "data/in/x": 0o600, "secret": 0o600} {

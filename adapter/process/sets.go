@@ -10,12 +10,7 @@ import (
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
-)
-
-// The colours.
-const (
-	blue  = "blue"
-	green = "green"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // The labels that instances carry.
@@ -100,10 +95,7 @@ func setsOf(instances []ripcord.InstanceStatus) []set {
 func imageOf(sets []set) ([]byte, error) { return json.Marshal(sets) }
 
 // parseImage is the inverse of imageOf.
-func parseImage(image []byte) ([]set, error) {
-	var sets []set
-	if err := json.Unmarshal(image, &sets); err != nil {
-		return nil, fmt.Errorf("the before-image of the service: %w", err)
-	}
-	return sets, nil
+func parseImage(image []byte) (sets []set, err error) {
+	err = service.ParseImage(image, &sets)
+	return sets, err
 }

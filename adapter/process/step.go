@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // Step deploys one service.
@@ -30,17 +31,15 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	w := &watch{step: s, attempt: a, place: p}
-	for number := 1; number <= s.settings.Instances; number++ {
-		if err := w.start(ctx, number, status(all, s.id(p.Colour, number))); err != nil {
-			return err
-		}
-	}
-	note(a.Output, "%s of %s started in %s on %s", plural(s.settings.Instances, "instance"), s.settings.Service, p.Colour, addresses(w.place))
-	if err := w.wait(ctx); err != nil {
+	w := &service.Watch{Runtime: runner{s}, Chooser: s.chooser(), Health: &s.settings.Health, Dial: dial(), Attempt: a, Place: p}
+	if err := s.start(ctx, w, all); err != nil {
 		return err
 	}
-	note(a.Output, "all are healthy")
+	service.Note(a.Output, "%s of %s started in %s on %s", service.Plural(s.settings.Instances, "instance"), s.settings.Service, p.Colour, p.Addresses())
+	if err := w.Wait(ctx); err != nil {
+		return err
+	}
+	service.Note(a.Output, "all are healthy")
 	return nil
 }
 
@@ -67,7 +66,7 @@ func (s *Step) stop(ctx context.Context, a ripcord.Attempt, chosen func(i *ripco
 		if !chosen(&all[i]) {
 			continue
 		}
-		note(a.Output, "stopping instance %d of %s %s in %s", number(all[i].ID), s.settings.Service, all[i].Labels[labelVersion], all[i].Labels[labelColour])
+		service.Note(a.Output, "stopping instance %d of %s %s in %s", number(all[i].ID), s.settings.Service, all[i].Labels[labelVersion], all[i].Labels[labelColour])
 		wait.Go(func() {
 			if err := s.scope.Supervisor.Stop(ctx, all[i].ID); err != nil {
 				results[i] = fmt.Errorf("stop %s: %w", all[i].ID, err)

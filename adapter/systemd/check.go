@@ -3,18 +3,12 @@ package systemd
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
-)
-
-// The colours.
-const (
-	blue  = "blue"
-	green = "green"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // set is the units of one service that one run started. The image of a service is
@@ -33,36 +27,16 @@ type set struct {
 // very run are there and healthy; those of other runs are the image that going
 // back must find unchanged.
 func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
-	unknown := ripcord.Observation{Presence: ripcord.Unknown}
 	h, all, err := s.service(ctx)
 	if err != nil {
-		return unknown, err
+		return ripcord.Observation{Presence: ripcord.Unknown}, err
 	}
-	sets := setsOf(all)
-	image, err := json.Marshal(sets)
-	if err != nil {
-		return unknown, err
+	sets, own := setsOf(all), s.own(all)
+	state := service.State{
+		Sets: sets, Detail: s.described(sets), Own: len(own), Wanted: s.settings.Instances, Noun: "unit",
+		Sick: func(ctx context.Context) string { return s.sick(ctx, h, own) },
 	}
-	seen := ripcord.Observation{Presence: ripcord.Absent, Image: image, Exact: true, Detail: s.described(sets)}
-	own := s.own(all)
-	if len(own) == 0 {
-		return seen, nil
-	}
-	seen.Presence = ripcord.Partial
-	if len(own) != s.settings.Instances {
-		seen.Detail += fmt.Sprintf("; %d of %d units are there", len(own), s.settings.Instances)
-		return seen, nil
-	}
-	sick := s.sick(ctx, h, own)
-	if ctx.Err() != nil {
-		return unknown, ctx.Err()
-	}
-	if sick != "" {
-		seen.Detail += "; " + sick
-		return seen, nil
-	}
-	seen.Presence = ripcord.Present
-	return seen, nil
+	return state.Observe(ctx)
 }
 
 // sick says which of the units is not healthy right now; "" is none.
@@ -74,7 +48,7 @@ func (s *Step) sick(ctx context.Context, h host, own []unit) string {
 		}
 		addresses[i] = own[i].Address
 	}
-	for i, err := range s.probeAll(ctx, h, addresses) {
+	for i, err := range s.settings.Health.ProbeAll(ctx, h.dial(), addresses) {
 		if err != nil {
 			return fmt.Sprintf("%s is not healthy: %v", own[i].Name, err)
 		}
@@ -105,12 +79,9 @@ func setsOf(units []unit) []set {
 }
 
 // parseImage reads the image of a service.
-func parseImage(image []byte) ([]set, error) {
-	var sets []set
-	if err := json.Unmarshal(image, &sets); err != nil {
-		return nil, fmt.Errorf("the before-image of the service: %w", err)
-	}
-	return sets, nil
+func parseImage(image []byte) (sets []set, err error) {
+	err = service.ParseImage(image, &sets)
+	return sets, err
 }
 
 // described is one line about what is installed.
@@ -120,7 +91,7 @@ func (s *Step) described(sets []set) string {
 	}
 	words := make([]string, len(sets))
 	for i, have := range sets {
-		words[i] = fmt.Sprintf("%s %s in %s", plural(len(have.Units), "unit"), have.Version, have.Colour)
+		words[i] = fmt.Sprintf("%s %s in %s", service.Plural(len(have.Units), "unit"), have.Version, have.Colour)
 	}
 	return s.settings.Service + ": " + strings.Join(words, ", ")
 }

@@ -6,70 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"strings"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
-
-// evidenceLines is how much of each unit's log is evidence.
-const evidenceLines = 200
 
 // Traits says that going back is exact: it removes the new units, and the old
 // ones never stopped.
 func (s *Step) Traits() ripcord.Traits {
 	traits := ripcord.DefaultTraits()
 	traits.Finishes = true
-	l := s.labels(place{}, 0)
+	l := s.labels(service.Place{}, 0)
 	traits.Reversal.How = fmt.Sprintf("stop the units ripcord-%s-%s-%s-* that this release started, and remove them from %s: the old ones keep running until the commit",
 		l.Application, l.Environment, l.Service, unitFolder)
 	return traits
 }
 
-// Outputs are the addresses of this run's units, separated by commas, and their
-// colour; old_addresses, old_colour and old_version are those of the units that
-// were there before, and empty where there were none.
+// Outputs are the addresses and the colour of this run's units, and of those
+// that were there before.
 func (s *Step) Outputs(ctx context.Context, a ripcord.Attempt) (map[string]ripcord.Output, error) {
-	p, ok, err := recorded(a.Progress)
-	if err != nil {
-		return nil, err
-	}
 	_, all, err := s.service(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, colour, _ := told(s.own(all))
-	if ok { // else found, not started by this attempt
-		found, colour = addresses(p), p.Colour
-	}
-	old, oldColour, oldVersion := told(slices.DeleteFunc(all, func(u unit) bool { return u.Colour == colour }))
-	return map[string]ripcord.Output{
-		"addresses": {Value: found}, "colour": {Value: colour},
-		"old_addresses": {Value: old}, "old_colour": {Value: oldColour}, "old_version": {Value: oldVersion},
-	}, nil
-}
-
-// told is what later steps are told of a set of units.
-func told(units []unit) (addresses, colour, version string) {
-	words := make([]string, len(units))
-	for i := range units {
-		words[i] = units[i].Address
-		colour, version = units[i].Colour, units[i].Version
-	}
-	return strings.Join(words, ","), colour, version
-}
-
-func addresses(p place) string {
-	words := make([]string, len(p.Ports))
-	for i := range p.Ports {
-		words[i] = p.address(i + 1)
-	}
-	return strings.Join(words, ",")
+	return service.Outputs(a.Progress, s.scope.Run, known(all))
 }
 
 // Explain says what would start, and beside what.
 func (s *Step) Explain(ctx context.Context) (string, error) {
-	text := fmt.Sprintf("starts %s of %s %s", plural(s.settings.Instances, "unit"), s.settings.Service, s.scope.Version)
+	text := fmt.Sprintf("starts %s of %s %s", service.Plural(s.settings.Instances, "unit"), s.settings.Service, s.scope.Version)
 	h, all, err := s.service(ctx)
 	if err == nil {
 		err = h.able(ctx, s.settings.User)
@@ -77,14 +42,11 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	colour, err := s.freeColour(ripcord.Observation{}, all)
+	colour, err := s.chooser(h).Colour(known(all))
 	if err != nil {
 		return "", err
 	}
-	if len(all) == 0 {
-		return text + " in " + colour, nil
-	}
-	return text + " in " + colour + ", beside " + strings.TrimPrefix(s.described(setsOf(all)), s.settings.Service+": "), nil
+	return text + service.Beside(colour, s.settings.Service, s.described(setsOf(all)), len(all) == 0), nil
 }
 
 // Evidence is the newest part of each unit's log, and how each fares.
@@ -93,27 +55,18 @@ func (s *Step) Evidence(ctx context.Context) ([]ripcord.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	overview, err := json.MarshalIndent(all, "", "  ")
+	overview, err := service.Overview(s.settings.Service+"-units.json", all)
 	if err != nil {
 		return nil, err
 	}
-	pieces := []ripcord.Evidence{{Name: s.settings.Service + "-units.json", Data: overview}}
-	var gaps []error
-	for i := range all {
-		lines, err := h.tail(ctx, &all[i], evidenceLines)
-		if err != nil {
-			gaps = append(gaps, fmt.Errorf("log of %s: %w", all[i].Name, err))
-			continue
-		}
-		name := fmt.Sprintf("%s-%s-%d.log", s.settings.Service, all[i].Colour, all[i].Number)
-		pieces = append(pieces, ripcord.Evidence{Name: name, Data: []byte(strings.Join(lines, "\n") + "\n")})
-	}
-	return pieces, errors.Join(gaps...)
+	return service.Evidence(s.settings.Service, overview, known(all), func(i, lines int) ([]string, error) {
+		return h.tail(ctx, &all[i], lines)
+	})
 }
 
 // stampFile says who changed the service's units last.
 func (s *Step) stampFile() string {
-	l := s.labels(place{Colour: "stamp"}, 0)
+	l := s.labels(service.Place{Colour: "stamp"}, 0)
 	return l.files() + ".json"
 }
 

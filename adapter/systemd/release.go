@@ -12,76 +12,24 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // Files returns what the bundle must hold for this step, relative to the plan
 // file's folder: the program and the artifacts.
-func (s *Step) Files() []string {
-	files := slices.Clone(s.settings.Artifact)
-	if path, ok := s.inFolder(s.settings.Command[0]); ok {
-		files = append(files, path)
-	}
-	slices.Sort(files)
-	return slices.Compact(files)
-}
-
-// inFolder returns the path of a program relative to the plan file's folder; ok
-// is false when it lies elsewhere and is not the release's.
-func (s *Step) inFolder(word string) (path string, ok bool) {
-	if !strings.Contains(word, "/") || open(word) {
-		return "", false
-	}
-	if !filepath.IsAbs(word) {
-		word = filepath.Join(s.directory(), word)
-	}
-	path, err := filepath.Rel(s.scope.Directory, word)
-	return path, err == nil && filepath.IsLocal(path)
-}
+func (s *Step) Files() []string { return s.settings.Files(s.scope.Directory) }
 
 // directory is where instances run.
-func (s *Step) directory() string {
-	if filepath.IsAbs(s.settings.Directory) {
-		return filepath.Clean(s.settings.Directory)
-	}
-	return filepath.Join(s.scope.Directory, s.settings.Directory)
-}
+func (s *Step) directory() string { return s.settings.WorkingFolder(s.scope.Directory) }
 
-// artifact reports whether a word names an artifact or a file within one.
-func (s *Step) artifact(word string) (path string, ok bool) {
-	path = filepath.Clean(word)
-	for _, artifact := range s.settings.Artifact {
-		rel, err := filepath.Rel(filepath.Clean(artifact), path)
-		if err == nil && filepath.IsLocal(rel) {
-			return path, true
-		}
-	}
-	return "", false
-}
-
-// kept replaces the words of the command that belong to the release by their
-// copies on the machine: the next version overwrites the originals while these
-// still run.
+// kept returns the command with the release's files on the machine.
 func (s *Step) kept(folder string) ([]string, error) {
-	argv := slices.Clone(s.settings.Command)
-	for i, word := range argv {
-		path, ok := s.inFolder(word)
-		if i > 0 {
-			path, ok = s.artifact(word)
-		}
-		if !ok {
-			if i == 0 && strings.Contains(word, "/") && !open(word) && !filepath.IsAbs(word) {
-				argv[i] = filepath.Join(s.directory(), word) // systemd takes no other paths
-			}
-			continue
-		}
-		if _, err := os.Lstat(filepath.Join(s.scope.Bundle, path)); err != nil {
-			return nil, &ripcord.Failure{
-				Class: ripcord.FailedTarget, Final: true,
-				Summary: fmt.Sprintf("%s is not among the files that were kept when the run began: %v", path, err),
-			}
-		}
-		argv[i] = folder + "/" + path
+	argv, err := s.settings.Kept(s.scope.Directory, s.scope.Bundle, folder, os.Lstat)
+	if err != nil {
+		return nil, err
+	}
+	if program := argv[0]; strings.Contains(program, "/") && !service.Open(program) && !filepath.IsAbs(program) {
+		argv[0] = filepath.Join(s.directory(), program) // systemd takes no other paths
 	}
 	return argv, nil
 }

@@ -3,10 +3,10 @@ package systemd
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // Step deploys one service.
@@ -54,15 +54,15 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	w := &watch{step: s, host: h, attempt: a, place: p}
-	if err := w.start(ctx, all); err != nil {
+	w := &service.Watch{Runtime: runner{s, h}, Chooser: s.chooser(h), Health: &s.settings.Health, Dial: h.dial(), Attempt: a, Place: p}
+	if err := s.start(ctx, h, w, all); err != nil {
 		return err
 	}
-	note(a.Output, "%s of %s started in %s on %s", plural(s.settings.Instances, "unit"), s.settings.Service, p.Colour, addresses(w.place))
-	if err := w.wait(ctx); err != nil {
+	service.Note(a.Output, "%s of %s started in %s on %s", service.Plural(s.settings.Instances, "unit"), s.settings.Service, p.Colour, p.Addresses())
+	if err := w.Wait(ctx); err != nil {
 		return err
 	}
-	note(a.Output, "all are healthy")
+	service.Note(a.Output, "all are healthy")
 	return nil
 }
 
@@ -85,8 +85,8 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	// The files may be there before the first unit is.
-	p, ok, err := recorded(a.Progress)
-	if err != nil || !ok || s.vacant(p.Colour, all) != nil {
+	p, ok, err := service.Recorded(a.Progress)
+	if err != nil || !ok || s.chooser(h).Vacant(p.Colour, known(all)) != nil {
 		return err
 	}
 	l := s.labels(p, 0)
@@ -111,7 +111,7 @@ func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
 func (s *Step) remove(ctx context.Context, a ripcord.Attempt, h host, units []unit) error {
 	for i := range units {
 		u := &units[i]
-		note(a.Output, "stopping %s of %s %s", u.Name, s.settings.Service, u.Version)
+		service.Note(a.Output, "stopping %s of %s %s", u.Name, s.settings.Service, u.Version)
 	}
 	return h.remove(ctx, units)
 }
@@ -128,18 +128,4 @@ func (s *Step) own(all []unit) []unit {
 		}
 	}
 	return own
-}
-
-// note writes one line to the step's log.
-func note(output io.Writer, format string, args ...any) {
-	if output != nil {
-		_, _ = fmt.Fprintf(output, format+"\n", args...) // the log must not stop the effect
-	}
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
 // Where the units and what belongs to them lie on the machine.
@@ -53,7 +55,7 @@ type definition struct {
 	grace       float64 // in seconds
 	restart     string
 	limits      Limits
-	environment []variable
+	environment []service.Variable
 	// secrets are values that are removed from the log.
 	secrets []string
 }
@@ -64,8 +66,6 @@ type word struct {
 	text   string
 	secret bool
 }
-
-type variable struct{ name, value string }
 
 // unitText renders the unit file. It holds no secret.
 func (d *definition) unitText() ([]byte, error) {
@@ -132,7 +132,7 @@ func (d *definition) limitLines(line func(format string, args ...any)) {
 }
 
 // argument names the variable that holds a secret word of the command.
-func argument(i int) string { return fmt.Sprintf("%sARGUMENT_%d", ownPrefix, i) }
+func argument(i int) string { return fmt.Sprintf("%sARGUMENT_%d", service.OwnPrefix, i) }
 
 // secretLine begins a line of the environment file with a value that is removed
 // from the log. To systemd the line is a comment.
@@ -155,7 +155,7 @@ func (d *definition) environmentText() ([]byte, error) {
 		fmt.Fprintf(&b, "%s%s\n", secretLine, raw)
 	}
 	for _, v := range d.environment {
-		fmt.Fprintf(&b, "%s=%s\n", v.name, environmentValue(v.value))
+		fmt.Fprintf(&b, "%s=%s\n", v.Name, environmentValue(v.Value))
 	}
 	for i, w := range d.argv {
 		if w.secret {

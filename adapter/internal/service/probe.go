@@ -1,4 +1,4 @@
-package process
+package service
 
 import (
 	"context"
@@ -8,47 +8,63 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/ripcord-dev/ripcord"
 )
 
 // drainLimit is how much of a health answer is read, in bytes.
 const drainLimit = 64 << 10
 
-// probeAll probes all addresses at once, each once.
-func (s *Step) probeAll(ctx context.Context, addresses []string) []error {
+// Dialer connects to an address.
+type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// DialerOf connects as seen from a machine.
+func DialerOf(machine ripcord.Machine) Dialer {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := machine.Dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		connection, ok := c.(net.Conn)
+		if !ok {
+			return nil, errors.Join(fmt.Errorf("a connection to %s is not one of the network", address), c.Close())
+		}
+		return connection, nil
+	}
+}
+
+// ProbeAll probes all addresses at once, each once.
+func (h *Health) ProbeAll(ctx context.Context, dial Dialer, addresses []string) []error {
 	results := make([]error, len(addresses))
 	var wait sync.WaitGroup
 	for i, address := range addresses {
-		wait.Go(func() { results[i] = s.probe(ctx, address) })
+		wait.Go(func() { results[i] = h.Probe(ctx, dial, address) })
 	}
 	wait.Wait()
 	return results
 }
 
-// probe asks one instance whether it is healthy. Of one that nobody said how to
+// Probe asks one instance whether it is healthy. Of one that nobody said how to
 // ask, it is enough that it runs.
-func (s *Step) probe(ctx context.Context, address string) error {
-	if s.settings.Health.HTTP == "" && !s.settings.Health.TCP {
+func (h *Health) Probe(ctx context.Context, dial Dialer, address string) error {
+	if h.HTTP == "" && !h.TCP {
 		return ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.settings.Health.Timeout.Std())
+	ctx, cancel := context.WithTimeout(ctx, h.Timeout.Std())
 	defer cancel()
-	if s.settings.Health.HTTP == "" {
-		return connect(ctx, address)
+	if h.HTTP != "" {
+		return get(ctx, dial, "http://"+address+h.HTTP)
 	}
-	return get(ctx, "http://"+address+s.settings.Health.HTTP)
-}
-
-func connect(ctx context.Context, address string) error {
-	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	connection, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", address, plain(err))
 	}
 	return connection.Close()
 }
 
-func get(ctx context.Context, url string) error {
+func get(ctx context.Context, dial Dialer, url string) error {
 	// A connection of its own: a kept one could belong to an instance that died.
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: dial}
 	client := &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
