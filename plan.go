@@ -49,6 +49,8 @@ type Plan struct {
 	OnCancel  CancelPolicy  `json:"on_cancel"`
 	// Secrets says where the value of each referenced secret comes from.
 	Secrets map[string]SecretSource `json:"secrets,omitempty"`
+	// Machines are the other machines that steps have effects on, by name.
+	Machines map[string]MachineSpec `json:"machines,omitempty"`
 	// Bundle lists further files and folders, relative to Directory, that the
 	// way back needs, beside those that steps name themselves.
 	Bundle []string `json:"bundle,omitempty"`
@@ -69,6 +71,26 @@ type SecretSource struct {
 	Env     string   `json:"env,omitempty"`
 	File    string   `json:"file,omitempty"`
 	Command []string `json:"command,omitempty"`
+}
+
+// MachineSpec is another machine and how it is reached, as data. Its paths are
+// absolute, so that a later executor finds the same files.
+type MachineSpec struct {
+	// SSH is who logs in and where, "user@host:port". Without a user it is the
+	// one who runs Ripcord, without a port 22.
+	SSH string `json:"ssh"`
+	// Address is where its services are reached from other machines; empty is
+	// the host of SSH.
+	Address string `json:"address,omitempty"`
+	// Identity are private key files. A certificate lies beside its key as
+	// PATH-cert.pub.
+	Identity []string `json:"identity,omitempty"`
+	// Passphrase opens the key files; it may hold ${secret:NAME}.
+	Passphrase string `json:"passphrase,omitempty"`
+	// KnownHosts are files with the host keys that are right, in OpenSSH's form.
+	KnownHosts []string `json:"known_hosts,omitempty"`
+	// Jump is the machine that connections go through; empty goes directly.
+	Jump string `json:"jump,omitempty"`
 }
 
 // FailureAction is what a run does when a step has failed for good.

@@ -1,0 +1,99 @@
+package ssh
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// start is what the machine is asked to execute, always: every login shell
+// understands it, and no secret is in it. The line that follows on standard input
+// says what to do.
+const start = `exec /bin/sh -c 'IFS= read -r ripcord_line && eval "$ripcord_line"'`
+
+// A leash that cannot do its work ends with leashStatus after a line that begins
+// with leashWord. Its first line says who leads the process group.
+const (
+	leashStatus = 125
+	leashWord   = "ripcord-leash: "
+)
+
+// line is the program that the machine's shell runs: it makes sure that what
+// follows leads a process group, lets a watcher hold the leash, and becomes the
+// command. Standard input is the leash; input, when not empty, is a file that the
+// command reads instead, and which is removed.
+//
+// sshd gives each command a session of its own, so the shell leads the group that
+// the watcher kills. The watcher reads one line at a time and gives up when none
+// came for a while: `timeout` bounds a read in a shell that cannot do it itself.
+// When its leash ends and the command's leader is gone already, the command has
+// ended in peace.
+func line(c ripcord.MachineCommand, input string, silence time.Duration) string {
+	var b strings.Builder
+	add := func(format string, args ...any) { fmt.Fprintf(&b, format+"; ", args...) }
+	add(`ripcord_say() { echo "%s$1" >&2; exit %d; }`, leashWord, leashStatus)
+	add(`read -r _ _ _ _ ripcord_g _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ ripcord_s _ </proc/$$/stat || ripcord_say "it has no /proc, so it is no Linux machine"`)
+	add(`[ "$ripcord_g" = "$$" ] || ripcord_say "its SSH server gives commands no process group of their own"`)
+	add(`command -v timeout >/dev/null || ripcord_say "it has no program timeout (coreutils or busybox)"`)
+	if strings.Contains(c.Dir+strings.Join(c.Args, "")+strings.Join(c.Env, ""), "\n") {
+		add(`ripcord_n=$(printf "\nx"); ripcord_n=${ripcord_n%%x}`)
+	}
+	if c.Dir != "" {
+		add(`cd -- %s 2>/dev/null || ripcord_say "its folder "%s" cannot be entered"`, quote(c.Dir), quote(c.Dir))
+	}
+	var env []string
+	for _, variable := range c.Env {
+		// Not by the program env, whose words everybody can see for a moment.
+		if name, value, _ := strings.Cut(variable, "="); regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name) {
+			add(`export %s=%s`, name, quote(value))
+		} else {
+			env = append(env, quote(variable))
+		}
+	}
+	add(`command -v %s >/dev/null || ripcord_say "it has no program "%s`, quote(c.Args[0]), quote(c.Args[0]))
+	add(`echo "%s$ripcord_g $ripcord_s" >&2; exec 3<&0 </dev/null`, leashWord)
+	if input != "" {
+		add(`exec <%s || exit %d; rm -f -- %s`, quote(input), leashStatus, quote(input))
+	}
+	fmt.Fprintf(&b, `{ while timeout %d /bin/sh -c "IFS= read -r b"; do :; done; kill -0 "$ripcord_g" && kill -s KILL -- "-$ripcord_g"; } <&3 3<&- >/dev/null 2>&1 & exec 3<&-; exec `, int(silence.Seconds()))
+	if env != nil {
+		b.WriteString("env " + strings.Join(env, " ") + " ")
+	}
+	for _, word := range c.Args {
+		b.WriteString(quote(word) + " ")
+	}
+	return b.String()
+}
+
+// quote makes one word of the shell, on one line, out of any text without NUL.
+func quote(text string) string {
+	return "'" + strings.NewReplacer("'", `'\''`, "\n", `'"$ripcord_n"'`).Replace(text) + "'"
+}
+
+// leader is who leads a command's process group.
+type leader struct{ pid, started uint64 }
+
+// parseLeader reads the leash's first line, without its word.
+func parseLeader(text string) (l leader, ok bool) {
+	pid, started, ok := strings.Cut(strings.TrimRight(text, "\r\n"), " ")
+	if !ok {
+		return l, false
+	}
+	var errPID, errStarted error
+	l.pid, errPID = strconv.ParseUint(pid, 10, 31)
+	l.started, errStarted = strconv.ParseUint(started, 10, 64)
+	return l, errPID == nil && errStarted == nil && l.pid > 1
+}
+
+// burial is a program that ends what is left of a process group, and succeeds when
+// nothing is. A number that belongs to another process by now is let alone; as long
+// as somebody is in the group, no other process gets the number.
+func (l leader) burial() string {
+	return fmt.Sprintf(`exec /bin/sh -c 'i=0; while [ $i -lt 40 ]; do `+
+		`if read -r _ _ _ _ g _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ s _ </proc/%[1]d/stat 2>/dev/null && [ "$s" != %[2]d ]; then exit 0; fi; `+
+		`kill -s KILL -- -%[1]d 2>/dev/null || exit 0; i=$((i+1)); sleep 0.05; done; exit 1'`, l.pid, l.started)
+}
