@@ -98,18 +98,22 @@ func excerpt(body string) []string {
 		if line == "" {
 			continue
 		}
-		if len(line) > excerptWidth {
-			cut := excerptWidth
-			for !utf8.RuneStart(line[cut]) {
-				cut--
-			}
-			line = line[:cut] + "…"
-		}
-		if lines = append(lines, line); len(lines) == excerptLines {
+		if lines = append(lines, cut(line, excerptWidth)); len(lines) == excerptLines {
 			break
 		}
 	}
 	return lines
+}
+
+// cut shortens a text to a number of bytes, between two characters.
+func cut(text string, width int) string {
+	if len(text) <= width {
+		return text
+	}
+	for !utf8.RuneStart(text[width]) {
+		width--
+	}
+	return text[:width] + "…"
 }
 
 func printable(r rune) rune {

@@ -74,6 +74,10 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 		return []Question{timed(strings.Join(script(s.Command), " "), func(ctx context.Context) error { return k.command(ctx, s) })}, nil
 	case s.TCP != "":
 		return []Question{timed(s.TCP, func(ctx context.Context) error { return k.tcp(ctx, s.TCP) })}, nil
+	case s.SQL != nil:
+		return []Question{timed(s.SQL.name(), func(ctx context.Context) error { return k.sql(ctx, s) })}, nil
+	case s.GRPC != nil && s.GRPC.Address != "":
+		return []Question{timed(s.GRPC.Address, func(ctx context.Context) error { return k.grpc(ctx, s, s.GRPC.Address) })}, nil
 	case s.HTTP != "":
 		return []Question{timed(s.HTTP, func(ctx context.Context) error { return k.http(ctx, s, s.HTTP) })}, nil
 	}
@@ -85,6 +89,10 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 		}
 		if _, _, err := net.SplitHostPort(target); err != nil {
 			return nil, &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: fmt.Sprintf("the target %q is not an address like 127.0.0.1:8080", target)}
+		}
+		if s.GRPC != nil {
+			all = append(all, timed(target, func(ctx context.Context) error { return k.grpc(ctx, s, target) }))
+			continue
 		}
 		if s.Path == "" {
 			all = append(all, timed(target, func(ctx context.Context) error { return k.tcp(ctx, target) }))

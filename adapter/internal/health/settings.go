@@ -1,6 +1,7 @@
-// Package health asks whether something is well: over HTTP, by a TCP connection
-// or by a command. It is shared by the adapters probe and watch, and changes
-// nothing.
+// Package health asks whether something is well: over HTTP, gRPC or SQL, by a TCP
+// connection or by a command, and judges from the answers whether it is steadily
+// so. It is shared by the adapters that wait for something or watch it, and
+// changes nothing.
 package health
 
 import (
@@ -19,11 +20,14 @@ import (
 // Settings say what is asked, and what counts as an answer.
 type Settings struct {
 	// HTTP is a URL, TCP an address, Command an argument list, Targets a list of
-	// addresses with commas. Exactly one is set.
+	// addresses with commas. Exactly one of these, GRPC and SQL is set; GRPC
+	// without an address goes with Targets.
 	HTTP    string   `json:"http"`
 	TCP     string   `json:"tcp"`
 	Command []string `json:"command"`
 	Targets string   `json:"targets"`
+	GRPC    *GRPC    `json:"grpc"`
+	SQL     *SQL     `json:"sql"`
 	// Path is asked of each target over HTTP; without it a connection is enough.
 	Path string `json:"path"`
 	// Status is the status that is expected; 0 is any from 200 to 299.
@@ -81,16 +85,16 @@ func (s *Settings) Complete(kind string) error {
 
 func (s *Settings) one(kind string) error {
 	set := 0
-	for _, is := range []bool{s.HTTP != "", s.TCP != "", s.Command != nil, s.Targets != ""} {
+	for _, is := range []bool{s.HTTP != "", s.TCP != "", s.Command != nil, s.Targets != "", s.SQL != nil, s.GRPC != nil && (s.GRPC.Address != "" || s.Targets == "")} {
 		if is {
 			set++
 		}
 	}
 	switch {
 	case set == 0:
-		return ripcord.Errorf(ripcord.CodePlan, "%s: nothing is asked", kind).WithFix("set one of http, tcp, command, targets")
+		return ripcord.Errorf(ripcord.CodePlan, "%s: nothing is asked", kind).WithFix("set one of http, tcp, grpc, sql, command, targets")
 	case set > 1:
-		return ripcord.Errorf(ripcord.CodePlan, "%s: more than one of http, tcp, command, targets is set", kind).WithFix("make a step or check of each")
+		return ripcord.Errorf(ripcord.CodePlan, "%s: more than one of http, tcp, grpc, sql, command, targets is set", kind).WithFix("make a step or check of each")
 	case s.Command != nil && (len(s.Command) == 0 || s.Command[0] == ""):
 		return ripcord.Errorf(ripcord.CodePlan, "%s: the command is empty", kind)
 	case s.HTTP != "" && !open(s.HTTP):
@@ -102,6 +106,14 @@ func (s *Settings) one(kind string) error {
 		if _, _, err := net.SplitHostPort(s.TCP); err != nil {
 			return ripcord.Errorf(ripcord.CodePlan, "%s: tcp %q is not an address", kind, s.TCP).WithFix("write it like 127.0.0.1:5432")
 		}
+	case s.GRPC != nil && s.GRPC.Address == "" && s.Targets == "":
+		return ripcord.Errorf(ripcord.CodePlan, "%s: grpc does not say which server", kind).WithFix("write it like grpc: 127.0.0.1:50051")
+	case s.GRPC != nil && s.Path != "":
+		return ripcord.Errorf(ripcord.CodePlan, "%s: a path goes with http, not with grpc", kind)
+	case s.GRPC != nil:
+		return s.GRPC.complete(kind)
+	case s.SQL != nil:
+		return s.SQL.complete(kind)
 	case s.Path != "" && !strings.HasPrefix(s.Path, "/"):
 		return ripcord.Errorf(ripcord.CodePlan, "%s: the path %q does not begin with /", kind, s.Path)
 	}

@@ -49,6 +49,12 @@ func (s *Settings) Describe() string {
 	switch {
 	case s.Command != nil:
 		return "`" + strings.Join(script(s.Command), " ") + "` exits with 0"
+	case s.SQL != nil && s.SQL.Equals != nil:
+		return fmt.Sprintf("%s answers %q with %q", s.SQL.name(), oneLine(s.SQL.query()), *s.SQL.Equals)
+	case s.SQL != nil:
+		return fmt.Sprintf("%s answers %q", s.SQL.name(), oneLine(s.SQL.query()))
+	case s.GRPC != nil && s.GRPC.Address != "":
+		return s.GRPC.Address + " says over gRPC that " + s.GRPC.whole() + " is serving"
 	case s.HTTP != "":
 		return answer(s.HTTP, false)
 	case s.TCP != "":
@@ -56,6 +62,10 @@ func (s *Settings) Describe() string {
 	}
 	who, many := targets(s.Targets)
 	switch {
+	case s.GRPC != nil && many:
+		return who + " say over gRPC that " + s.GRPC.whole() + " is serving"
+	case s.GRPC != nil:
+		return who + " says over gRPC that " + s.GRPC.whole() + " is serving"
 	case s.Path != "":
 		return answer(who, many)
 	case many:
