@@ -282,9 +282,12 @@ func TestBackoff(t *testing.T) {
 		got = append(got, b.died(time.Second))
 	}
 	got = append(got, b.died(backoffReset), b.died(0))
+	var steady backoff
+	got = append(got, steady.died(backoffSteady), steady.died(backoffSteady), steady.died(backoffReset), steady.died(0))
 	want := []time.Duration{
 		500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
-		30 * time.Second, 30 * time.Second, 500 * time.Millisecond, time.Second,
+		30 * time.Second, 30 * time.Second, 0, 500 * time.Millisecond,
+		0, 500 * time.Millisecond, 0, 500 * time.Millisecond,
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("got %v, want %v", got, want)
