@@ -25,6 +25,7 @@ func (h *host) connect(ctx context.Context) (*connection, error) {
 	limited, done := context.WithTimeout(ctx, h.options.ConnectTimeout)
 	defer done()
 	pause := 50 * time.Millisecond
+	var before error
 	for try := 1; ; try++ {
 		client, err := h.logIn(limited)
 		if err == nil {
@@ -36,9 +37,13 @@ func (h *host) connect(ctx context.Context) (*connection, error) {
 		if _, said := errors.AsType[*ripcord.Error](err); said {
 			return nil, err
 		}
+		if limited.Err() != nil && before != nil {
+			return nil, h.unreachable(before) // it tells more than that time is up
+		}
 		if !hungUp(err) || try == hangUps || limited.Err() != nil {
 			return nil, h.unreachable(err)
 		}
+		before = err
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:

@@ -27,13 +27,7 @@ func machineOf(t *testing.T, o ssh.Options, spec ripcord.MachineSpec) ripcord.Ma
 
 func named(t *testing.T, o ssh.Options, specs map[string]ripcord.MachineSpec, name string) ripcord.Machine {
 	t.Helper()
-	pool := ssh.NewPool(o)
-	t.Cleanup(func() {
-		if err := pool.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	m, err := pool.Machines(specs, nil).Machine(t.Context(), name)
+	m, err := poolOf(t, o).Machines(specs, nil).Machine(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,4 +57,15 @@ func eventually(t *testing.T, what string, holds func() bool) {
 			t.Fatalf("it did not happen that %s", what)
 		}
 	}
+}
+
+func poolOf(t *testing.T, o ssh.Options) *ssh.Pool {
+	t.Helper()
+	pool := ssh.NewPool(o)
+	t.Cleanup(func() {
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pool
 }

@@ -104,6 +104,9 @@ func (k *hostKeys) verify(address string, remote net.Addr, key ssh.PublicKey) er
 		return k.unknown(shown, key)
 	case ok:
 		return k.changed(shown, k.known[0])
+	case strings.HasSuffix(err.Error(), "revoked"):
+		return trouble(ErrChangedKey, k.machine, "do not trust it: have the host's key signed by another authority, and put that one into known_hosts",
+			"its host certificate, or who signed it, is revoked in %s", list(k.files))
 	default: // a certificate that is wrong in itself
 		return trouble(ErrChangedKey, k.machine, "have the host's certificate signed again", "its host certificate is not valid: %v", err)
 	}

@@ -110,7 +110,7 @@ func (s *Server) write(o Options) error {
 	config, known := o.Config+"\n", ""
 	for _, kind := range o.HostKeys {
 		path := filepath.Join(s.Dir, "host-"+kind)
-		if out, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", path).CombinedOutput(); err != nil { //nolint:gosec,noctx // our own words
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-b", bits(kind), "-N", "", "-f", path).CombinedOutput(); err != nil { //nolint:gosec,noctx // our own words
 			return fmt.Errorf("ssh-keygen: %w: %s", err, out)
 		}
 		config += "HostKey " + path + "\n"
@@ -256,6 +256,14 @@ func WriteKey(path string) (ssh.PublicKey, error) {
 		return nil, err
 	}
 	return signer.PublicKey(), os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o600)
+}
+
+// bits keeps the making of RSA keys short.
+func bits(kind string) string {
+	if kind == "rsa" {
+		return "2048"
+	}
+	return "256"
 }
 
 func freePort() (int, error) {
