@@ -25,7 +25,7 @@ func (a *App) Adopt(ctx context.Context, plan *ripcord.Plan, b Begin, takeOver b
 			return nil, err
 		}
 	}
-	lease, err := a.begin(ctx, &adopted, b)
+	lease, _, err := a.begin(ctx, &adopted, b)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func TestInterruptedAdoptionIsNotExecuted(t *testing.T) {
 	a, made := newApp(t), filepath.Join(t.TempDir(), "made")
 	plan := load(t, a, made)
 	plan.Purpose = ripcord.PurposeAdopt
-	lease, err := a.begin(t.Context(), plan, Begin{Who: "ann"})
+	lease, _, err := a.begin(t.Context(), plan, Begin{Who: "ann"})
 	if err == nil {
 		err = a.store.Release(t.Context(), lease)
 	}

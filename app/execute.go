@@ -64,18 +64,20 @@ func (a *App) tidy(ctx context.Context, runs ...ripcord.RunID) error {
 
 // execute carries the run out under a lease that is held, until it ends or is
 // held for a person. Without an end it returns the last state: the lease is
-// given back, so that whoever comes next need not wait.
-func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Plan, l Listener) (*engine.State, error) {
+// given back, so that whoever comes next need not wait. planned is the run's
+// entry where it was begun just now, else nil.
+func (a *App) execute(ctx context.Context, lease ripcord.Lease, plan *ripcord.Plan, planned *ripcord.Entry, l Listener) (*engine.State, error) {
 	if plan.Purpose == ripcord.PurposeAdopt {
 		return a.abandonAdoption(ctx, lease)
 	}
 	a.executing(lease.Run)
 	defer a.executing("")
 	a.warnOfKey()
+	local.SpendMemory()
 	x := local.New(local.Options{
 		Journal: a.boundary.journal(a.store), Adapters: a.adapters, Scope: a.scope(plan, lease),
 		Runtime: local.System{Clock: a.options.Now}, StateID: a.store.StateID(),
-		Lease: lease, TTL: leaseTTL, LeaveOnHold: true,
+		Lease: lease, Planned: planned, TTL: leaseTTL, LeaveOnHold: true,
 		Observe: l.Entry, Print: l.Output,
 		Bundle: func(ctx context.Context, plan *ripcord.Plan) (map[string]ripcord.BlobRef, error) {
 			return a.capture(ctx, lease.Run, plan)
@@ -202,7 +204,7 @@ func (a *App) attend(ctx context.Context, run ripcord.RunID, l Listener) (*engin
 		if err != nil {
 			return nil, err
 		}
-		return a.execute(ctx, lease, plan, l)
+		return a.execute(ctx, lease, plan, nil, l)
 	}
 }
 
@@ -219,6 +221,6 @@ func (a *App) ExecuteAsKeeper(ctx context.Context, run ripcord.RunID) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.execute(ctx, lease, plan, Listener{})
+	_, err = a.execute(ctx, lease, plan, nil, Listener{})
 	return err
 }

@@ -13,7 +13,7 @@ import (
 func TestClockJump(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	lease, err := a.begin(t.Context(), load(t, a, filepath.Join(t.TempDir(), "made")), Begin{Who: "ann"})
+	lease, _, err := a.begin(t.Context(), load(t, a, filepath.Join(t.TempDir(), "made")), Begin{Who: "ann"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestClockJump(t *testing.T) {
 func TestOtherNamespace(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	lease, err := a.begin(t.Context(), load(t, a, filepath.Join(t.TempDir(), "made")), Begin{Who: "ann"})
+	lease, _, err := a.begin(t.Context(), load(t, a, filepath.Join(t.TempDir(), "made")), Begin{Who: "ann"})
 	if err != nil {
 		t.Fatal(err)
 	}

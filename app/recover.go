@@ -118,7 +118,7 @@ func (a *App) Control(ctx context.Context, r ripcord.Request, toEnd bool, l List
 		if err != nil {
 			return nil, "", err
 		}
-		state, err = a.execute(ctx, lease, plan, l)
+		state, err = a.execute(ctx, lease, plan, nil, l)
 		return state, refused, err
 	}
 }

@@ -33,7 +33,7 @@ func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listen
 	if text := warnOfEnvironment(plan); text != "" && b.Detach {
 		a.options.warn(text)
 	}
-	lease, err := a.begin(ctx, plan, b)
+	lease, planned, err := a.begin(ctx, plan, b)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listen
 		a.options.warn("there is no keeper, so instances that end are not started again, and an interrupted run waits for `ripcord recover`: " + err.Error())
 	}
 	if !b.Detach {
-		return a.execute(ctx, lease, plan, l)
+		return a.execute(ctx, lease, plan, planned, l)
 	}
 	if err := a.store.Release(ctx, lease); err != nil {
 		return nil, err
@@ -53,27 +53,28 @@ func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listen
 	return a.State(ctx, lease.Run)
 }
 
-// begin plans the run: lock, lease and first entry in one transaction.
-func (a *App) begin(ctx context.Context, plan *ripcord.Plan, b Begin) (ripcord.Lease, error) {
+// begin plans the run: lock, lease and first entry, which is returned, in one
+// transaction.
+func (a *App) begin(ctx context.Context, plan *ripcord.Plan, b Begin) (ripcord.Lease, *ripcord.Entry, error) {
 	if err := plan.Validate(); err != nil {
-		return ripcord.Lease{}, err
+		return ripcord.Lease{}, nil, err
 	}
 	by, err := a.identify(false)
 	if err != nil {
-		return ripcord.Lease{}, err
+		return ripcord.Lease{}, nil, err
 	}
 	now := a.options.Now()
-	planned := ripcord.Entry{
+	planned := &ripcord.Entry{
 		Version: ripcord.EntryVersion, Run: newRunID(now), At: now, Kind: ripcord.RunPlanned,
 		Plan: plan, Who: b.Who, Reason: b.Reason, Executor: &ripcord.Executor{Host: by.Host, Keeper: b.Detach},
 	}
 	a.boundary.before()
-	lease, err := a.store.Begin(ctx, planned, by, leaseTTL)
+	lease, err := a.store.Begin(ctx, *planned, by, leaseTTL)
 	a.boundary.after()
 	if code := ripcord.CodeOf(err); err != nil && (code == ripcord.CodeRefused || code == ripcord.CodeInterrupted) {
-		return lease, a.refused(ctx, plan, err)
+		return lease, planned, a.refused(ctx, plan, err)
 	}
-	return lease, err
+	return lease, planned, err
 }
 
 // refused tells a run that goes on from one whose executor is proved dead.

@@ -33,14 +33,14 @@ const leaseLasts = 6 * time.Second
 
 var errJournal = errors.New("injected: the journal cannot be written")
 
-// start begins a new executor under a lease.
-func (s *simulation) start(lease ripcord.Lease) {
+// start begins a new executor under a lease, with what it has planned itself.
+func (s *simulation) start(lease ripcord.Lease, planned *ripcord.Entry) {
 	p := &process{sim: s, lease: lease}
 	s.process = p
 	s.processes = append(s.processes, p)
 	x := local.New(local.Options{
 		Journal: p, Runtime: p, Adapters: map[string]ripcord.Adapter{fake.Kind: &adapter{p: p, inner: fake.New(s.world)}},
-		Scope: ripcord.Scope{StateDir: "/state", Blobs: processBlobs{p}}, StateID: s.stamp, Lease: lease, TTL: leaseLasts,
+		Scope: ripcord.Scope{StateDir: "/state", Blobs: processBlobs{p}}, StateID: s.stamp, Lease: lease, Planned: planned, TTL: leaseLasts,
 		Decide: s.mutant.decide(), Bundle: p.bundle, LeaveOnHold: s.scenario.leaves,
 	})
 	s.spawn(p, "loop", func() {

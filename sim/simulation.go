@@ -130,7 +130,7 @@ func (s *simulation) begin(id ripcord.RunID, plan *ripcord.Plan) {
 		return
 	}
 	s.judge.begin(plan)
-	s.start(lease)
+	s.start(lease, &planned)
 }
 
 func executor(n int) ripcord.Executor {
@@ -258,7 +258,7 @@ func (s *simulation) attach(gone bool) {
 	s.again = time.Time{}
 	s.coverage.count("attached again")
 	s.tracef("executor %d attaches", lease.Fence)
-	s.start(lease)
+	s.start(lease, nil)
 }
 
 // orphans go on while nobody looks.

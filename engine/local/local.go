@@ -47,6 +47,11 @@ type Options struct {
 	StateID string
 	// Lease is held by this executor; it is renewed until the run ends.
 	Lease ripcord.Lease
+	// Planned is the entry that Begin has journaled when it gave the lease. It is
+	// all that the run has, for nobody else may write under that lease, so that
+	// it need not be read back. Nil, or one that takes releases back, has the
+	// journal read.
+	Planned *ripcord.Entry
 	// TTL is how long a renewed lease lasts.
 	TTL time.Duration
 	// Bundle captures what the way back needs and returns it as blobs; nil
@@ -149,6 +154,10 @@ func (x *Executor) left() bool {
 // load folds the journal. A rollback run begins with the entries of the release
 // that it takes back.
 func (x *Executor) load(ctx context.Context) error {
+	if p := x.Planned; p != nil && len(p.Plan.Reverts) == 0 {
+		x.state = engine.Fold([]ripcord.Entry{*p})
+		return nil
+	}
 	entries, err := Load(ctx, x.Journal, x.run)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/store/sqlite"
@@ -20,8 +21,8 @@ import (
 // versions are never written again.
 var update = flag.Bool("update", false, "write the golden journal of this version")
 
-// golden is the newest golden journal, without its extension.
-const golden = "testdata/journal-1"
+// golden is the newest golden journal: that of the newest schema, without its extension.
+const golden = "testdata/journal-2"
 
 // TestGolden reads journals as every version so far wrote them.
 func TestGolden(t *testing.T) {
@@ -76,6 +77,28 @@ func readGolden(t *testing.T, file string) {
 	s.releaseEnd(t, lease)
 	if report := verify(t, s.Store, ""); !report.OK() {
 		t.Fatalf("findings %+v", report.Findings)
+	}
+}
+
+// TestGoldenIsLookedAt: the first command after an upgrade may be one that only
+// looks, also where nothing can be written.
+func TestGoldenIsLookedAt(t *testing.T) {
+	t.Parallel()
+	for _, writable := range []bool{true, false} {
+		disk := mount(t, "8m")
+		s := &stand{dir: filepath.Join(disk, "state"), clock: storetest.NewClock()}
+		mkdir(t, s.dir)
+		copied(t, "testdata/journal-1.db", s.journal())
+		if !writable {
+			if err := unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reader := s.open(t, sqlite.Options{ReadOnly: true})
+		if report := verify(t, reader, ""); !report.OK() || report.Runs != 2 || report.Entries == 0 {
+			t.Fatalf("report %+v", report)
+		}
+		refused(t, reader.Append(t.Context(), ripcord.Entry{Run: "r2", Fence: 1, Kind: ripcord.RunPaused}), ripcord.CodeInternal, "reading only")
 	}
 }
 

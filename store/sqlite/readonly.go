@@ -36,7 +36,10 @@ func (s *Store) openReadOnly(ctx context.Context) error {
 		return err
 	}
 	s.openReaders(from)
-	err = s.checkReadable(ctx, path)
+	pending, err := s.checkReadable(ctx)
+	if err == nil && pending > 0 {
+		return s.readUpgraded(ctx, path)
+	}
 	if err == nil || !diskFull(err) && !cannotOpen(err) {
 		return err
 	}
@@ -48,24 +51,68 @@ func (s *Store) openReadOnly(ctx context.Context) error {
 		return err
 	}
 	s.openReaders(from)
-	return s.checkReadable(ctx, path)
+	pending, err = s.checkReadable(ctx)
+	if err == nil && pending > 0 {
+		err = ripcord.Errorf(ripcord.CodePlan, "the journal %s was written by an older ripcord, and the disk has no room to bring it up to date", path).
+			WithFix("make room on the disk of %s", s.dir)
+	}
+	return err
 }
 
-// checkReadable refuses a journal that this binary does not understand.
-func (s *Store) checkReadable(ctx context.Context, path string) error {
+// checkReadable refuses a journal that this binary does not understand, and
+// counts the migrations that one of an older ripcord needs first.
+func (s *Store) checkReadable(ctx context.Context) (pending int, err error) {
 	steps, err := schema(migrations)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	pending, err := s.checkSchema(ctx, s.readers, steps)
+	if pending, err = s.checkSchema(ctx, s.readers, steps); err != nil {
+		return 0, err
+	}
+	return pending, s.readID(ctx)
+}
+
+// readUpgraded reads the journal of an older ripcord. It is brought up to date
+// where it lies, for an older executor may go on with it, or, where it may not be
+// changed, in a copy.
+func (s *Store) readUpgraded(ctx context.Context, path string) error {
+	writable := unix.Access(s.dir, unix.W_OK) == nil && unix.Access(path, unix.W_OK) == nil
+	dir := s.dir
+	if !writable {
+		folder, err := os.MkdirTemp("", "ripcord-journal-")
+		if err != nil {
+			return s.explain("copy the journal", err)
+		}
+		s.afterwards(func() { _ = os.RemoveAll(folder) }) // a copy in the temporary folder
+		if err := s.vacuumInto(ctx, filepath.Join(folder, journalFile)); err != nil {
+			return s.explain("copy the journal", err)
+		}
+		dir = folder
+	}
+	if err := s.readers.Close(); err != nil {
+		return s.explain("open", err)
+	}
+	upgraded, err := Open(ctx, dir, Options{Now: s.options.Now, Reserve: -1, BusyTimeout: s.options.BusyTimeout})
 	if err != nil {
 		return err
 	}
-	if pending > 0 {
-		return ripcord.Errorf(ripcord.CodePlan, "the journal %s was written by an older ripcord and cannot be brought up to date while it is open for reading only", path).
-			WithFix("run any ripcord command that may write to %s once", s.dir)
+	if err := upgraded.Close(); err != nil {
+		return err
 	}
-	return s.readID(ctx)
+	s.openReaders(source(filepath.Join(dir, journalFile), "rw", s.options.BusyTimeout))
+	_, err = s.checkReadable(ctx)
+	return err
+}
+
+// afterwards has something done when the store is closed.
+func (s *Store) afterwards(do func()) {
+	before := s.cleanup
+	s.cleanup = func() {
+		if before != nil {
+			before()
+		}
+		do()
+	}
 }
 
 // readSource returns the data source name that suits the directory.
@@ -85,7 +132,7 @@ func (s *Store) readCopy(path string) (string, error) {
 	if err != nil {
 		return "", s.explain("copy the journal", err)
 	}
-	s.cleanup = func() { _ = os.RemoveAll(folder) } // a copy in the temporary folder
+	s.afterwards(func() { _ = os.RemoveAll(folder) }) // a copy in the temporary folder
 	for _, suffix := range []string{"", "-wal"} {
 		err := copyFile(path+suffix, filepath.Join(folder, journalFile+suffix))
 		if err != nil && (suffix == "" || !errors.Is(err, fs.ErrNotExist)) {
