@@ -63,7 +63,7 @@ func (s *Step) Undo(ctx context.Context, _ ripcord.Attempt) error { return ctx.E
 
 // Explain implements ripcord.Explainer.
 func (s *Step) Explain(context.Context) (string, error) {
-	return fmt.Sprintf("goes on when %s, %s; asks every %s and changes nothing", s.set.Describe(), health.Times(s.set.Successes), s.set.Interval), nil
+	return fmt.Sprintf("goes on when %s, %s; asks every %s and changes nothing", s.set.Describe(), health.Times(s.set.Row()), s.set.Interval), nil
 }
 
 // Apply implements ripcord.Step.
@@ -94,26 +94,24 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 
 // result is how one target answered in the end.
 type result struct {
-	index, asked, row int
-	last              *health.AnswerError
-	well              bool
+	index, asked int
+	last         *health.AnswerError
+	answers      health.Steadiness
 }
 
-// insist asks until the answer was good several times in a row.
+// insist asks until the target is steadily well.
 func (s *Step) insist(ctx context.Context, index int, q health.Question) result {
-	r := result{index: index}
+	r := result{index: index, answers: health.Steadiness{Row: s.set.Row(), Flapping: s.set.Flapping}}
 	for {
 		err := q.Ask(ctx)
 		if err != nil && ctx.Err() != nil {
 			return r // cut short by the end, which says nothing of the target
 		}
 		r.asked++
-		if r.row++; err != nil {
-			r.row = 0
+		if err != nil {
 			r.last = answer(err)
 		}
-		if r.row >= s.set.Successes {
-			r.well = true
+		if r.answers.Take(err == nil); r.answers.Well() {
 			return r
 		}
 		if !health.Pause(ctx, s.set.Interval.Std()) {
@@ -134,9 +132,9 @@ func (s *Step) verdict(ctx context.Context, a ripcord.Attempt, questions []healt
 	bad := 0
 	for i, r := range all {
 		name := questions[i].Name
-		if r.well {
+		if r.answers.Well() {
 			if a.Output != nil {
-				if _, err := fmt.Fprintf(a.Output, "%s is well, %s\n", name, health.Times(s.set.Successes)); err != nil {
+				if _, err := fmt.Fprintf(a.Output, "%s is well, %s\n", name, health.Times(s.set.Row())); err != nil {
 					return fmt.Errorf("check: log: %w", err)
 				}
 			}
@@ -168,13 +166,16 @@ func (s *Step) verdict(ctx context.Context, a ripcord.Attempt, questions []healt
 
 // trouble says why a target did not pass.
 func (s *Step) trouble(r result) string {
+	good, needed := r.answers.Good(), s.set.Row()
 	switch {
 	case r.asked == 0:
 		return "no answer before the time was over"
+	case r.answers.Flaps():
+		return fmt.Sprintf("%s; its last bad answer: %s", r.answers.Describe(), r.last.Text)
 	case r.last == nil:
-		return fmt.Sprintf("well %s, but %d times in a row are needed; there was not time for more", health.Times(r.row), s.set.Successes)
-	case r.row > 0:
-		return fmt.Sprintf("not steady: well %s, %d times in a row are needed; before that %s", health.Times(r.row), s.set.Successes, r.last.Text)
+		return fmt.Sprintf("well %s, but %d times in a row are needed; there was not time for more", health.Times(good), needed)
+	case good > 0:
+		return fmt.Sprintf("not steady: well %s, %d times in a row are needed; before that %s", health.Times(good), needed, r.last.Text)
 	default:
 		return fmt.Sprintf("%s (asked %s)", r.last.Text, times(r.asked))
 	}

@@ -233,6 +233,37 @@ func TestFlappingDoesNotPass(t *testing.T) {
 	}
 }
 
+// TestGoodAndBadByTurns: what answers well every other time does not pass, however
+// few good answers are asked for, and the failure calls it by its name.
+func TestGoodAndBadByTurns(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1)%4 >= 2 {
+			http.Error(w, "every other pair fails", http.StatusBadGateway)
+		}
+	})
+	err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL, "successes": 2, "stable": 0.03, "interval": 0.01}, time.Second)
+	f, ok := errors.AsType[*ripcord.Failure](err)
+	if !ok || f.Class != ripcord.FailedHealth || !strings.Contains(f.Summary, "it is flapping: well and not well by turns") || !strings.Contains(f.Summary, "every other pair fails") {
+		t.Fatalf("error %v", err)
+	}
+}
+
+// TestStable: good answers have to last.
+func TestStable(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	s := serve(t, func(http.ResponseWriter, *http.Request) { n.Add(1) })
+	settings := map[string]any{"http": s.URL, "successes": 2, "stable": 0.05, "interval": 0.01}
+	if err := ask(t, adaptertest.NewScope(t), settings, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if n.Load() != 6 {
+		t.Fatalf("asked %d times, want 6: 50 ms, every 10 ms", n.Load())
+	}
+}
+
 func TestRecovers(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int64

@@ -14,7 +14,9 @@ type settings struct {
 	// Interval is the pause between two looks; 0 is 1 s.
 	Interval ripcord.Duration `json:"interval"`
 	// Failures is how many bad looks in a row fail the watch; 0 is 3.
-	Failures int               `json:"failures"`
+	Failures int `json:"failures"`
+	// Flapping is what else fails it: good and bad looks by turns.
+	Flapping health.Flapping   `json:"flapping"`
 	Checks   []health.Settings `json:"checks"`
 	// Targets are addresses with commas, each asked for Path, or connected to
 	// where there is none.
@@ -68,6 +70,10 @@ func parse(data []byte) (settings, error) {
 		return s, ripcord.Errorf(ripcord.CodePlan, "watch: failures must lie between 1 and 1000")
 	case s.Path != "" && s.Targets == "":
 		return s, ripcord.Errorf(ripcord.CodePlan, "watch: path needs targets")
+	}
+	s.Flapping.Complete()
+	if err := s.Flapping.Refuse("watch"); err != nil {
+		return s, err
 	}
 	if s.Targets != "" {
 		s.Checks = append(s.Checks, health.Settings{Targets: s.Targets, Path: s.Path})

@@ -146,6 +146,28 @@ func running() *supervisor {
 	}}
 }
 
+// TestFlappingFails: bad looks that are never enough in a row fail the watch when
+// they come by turns with good ones.
+func TestFlappingFails(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if at := n.Add(1); at > 10 && at%3 == 0 {
+			http.Error(w, "the pool is empty", http.StatusBadGateway)
+		}
+	}))
+	t.Cleanup(s.Close)
+	j := adaptertest.NewJournal("run-1/watch", ripcord.Observation{})
+	err := open(t, adaptertest.NewScope(t), map[string]any{
+		"for": 60, "interval": 0.01, "checks": []any{map[string]any{"http": s.URL + "/healthz"}},
+	}).Apply(t.Context(), j.Attempt(1))
+	wantFailure(t, err, "/healthz: it is flapping: well and not well by turns, 5 changes within its newest 18 answers")
+	wantFailure(t, err, "its last bad answer: status 502: the pool is empty")
+	if got := n.Load(); got != 18 {
+		t.Errorf("asked %d times, want 18: the third fall", got)
+	}
+}
+
 func TestCrashedInstance(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -21,9 +21,9 @@ type looker struct {
 	interval time.Duration
 	// look returns nil when all is well. It runs beside the watcher.
 	look func(ctx context.Context) *finding
-	// streak is the number of bad looks in a row, last the newest of them.
-	streak int
-	last   *finding
+	// answers are what was seen; last is the newest bad look.
+	answers health.Steadiness
+	last    *finding
 }
 
 // finding is what was not well.
@@ -65,6 +65,9 @@ func (w *watcher) assemble(ctx context.Context) error {
 	}
 	if set.Proxy != nil {
 		w.lookers = append(w.lookers, &looker{name: "requests", interval: set.Interval.Std(), look: w.traffic()})
+	}
+	for _, l := range w.lookers {
+		l.answers = health.Steadiness{Flapping: set.Flapping}
 	}
 	if len(w.lookers) == 0 {
 		w.note("nothing is watched, because no check is given; this is only a wait")
@@ -154,26 +157,30 @@ func (w *watcher) repeat(ctx context.Context, l *looker, results chan<- seen) {
 func (w *watcher) take(r seen) error {
 	l := r.by
 	if r.bad == nil {
-		if l.streak > 0 {
+		if l.answers.Bad() > 0 {
 			w.note("%s is well again", l.name)
 		}
-		l.streak = 0
+		l.answers.Take(true)
 		w.mu.Lock()
 		w.memory.Well[l.name] = true
 		w.mu.Unlock()
 		return nil
 	}
-	l.streak++
+	l.answers.Take(false)
 	l.last = r.bad
 	if !r.bad.final {
-		w.note("%s: %s (%d of %d)", l.name, r.bad.text, l.streak, w.step.set.Failures)
+		w.note("%s: %s (%d of %d)", l.name, r.bad.text, l.answers.Bad(), w.step.set.Failures)
 	}
-	if l.streak < w.step.set.Failures && !r.bad.final {
+	if l.answers.Bad() < w.step.set.Failures && !l.answers.Flaps() && !r.bad.final {
 		return nil
 	}
 	f := &ripcord.Failure{Class: ripcord.FailedHealth, Summary: r.bad.text, Lines: r.bad.lines, Final: true}
-	if !r.bad.final {
-		f.Summary = fmt.Sprintf("%s: %s, %s, %s into the watch", l.name, r.bad.text, health.Times(l.streak), w.watched())
+	switch {
+	case r.bad.final:
+	case l.answers.Bad() < w.step.set.Failures:
+		f.Summary = fmt.Sprintf("%s: %s, %s into the watch; its last bad answer: %s", l.name, l.answers.Describe(), w.watched(), r.bad.text)
+	default:
+		f.Summary = fmt.Sprintf("%s: %s, %s, %s into the watch", l.name, r.bad.text, health.Times(l.answers.Bad()), w.watched())
 	}
 	return f
 }
@@ -185,7 +192,7 @@ func (w *watcher) over() bool {
 		return false
 	}
 	for _, l := range w.lookers {
-		if l.streak > 0 {
+		if l.answers.Bad() > 0 {
 			return false
 		}
 	}

@@ -39,6 +39,9 @@ type Settings struct {
 	FollowRedirects bool `json:"follow_redirects"`
 	// Successes is how many good answers in a row count as well; 0 is 3.
 	Successes int `json:"successes"`
+	// Stable is how long it has to answer well, without a bad answer in between.
+	Stable   ripcord.Duration `json:"stable"`
+	Flapping Flapping         `json:"flapping"`
 	// Interval is the pause between two questions; 0 is 1 s.
 	Interval ripcord.Duration `json:"interval"`
 	// AttemptTimeout limits one question; 0 is 5 s.
@@ -77,11 +80,18 @@ func (s *Settings) Complete(kind string) error {
 	if s.AttemptTimeout == 0 {
 		s.AttemptTimeout = ripcord.Duration(5 * time.Second)
 	}
+	s.Flapping.Complete()
 	if err := s.one(kind); err != nil {
+		return err
+	}
+	if err := s.Flapping.Refuse(kind); err != nil {
 		return err
 	}
 	return s.ranges(kind)
 }
+
+// Row is how many good answers in a row are needed.
+func (s *Settings) Row() int { return Row(s.Successes, s.Stable.Std(), s.Interval.Std()) }
 
 func (s *Settings) one(kind string) error {
 	set := 0
@@ -133,6 +143,8 @@ func (s *Settings) ranges(kind string) error {
 		return ripcord.Errorf(ripcord.CodePlan, "%s: successes must lie between 1 and 1000", kind)
 	case s.Interval < 0 || s.Interval.Std() < 10*time.Millisecond || s.Interval.Std() > time.Hour:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: the interval must lie between 10ms and 1h", kind)
+	case s.Stable < 0 || s.Stable.Std() > time.Hour:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: stable must lie between 0 and 1h", kind)
 	case s.AttemptTimeout < 0 || s.AttemptTimeout.Std() > time.Hour:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: attempt_timeout must lie between 0 and 1h", kind)
 	case s.Command == nil && (s.Directory != "" || len(s.Environment) > 0):
