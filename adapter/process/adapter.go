@@ -37,5 +37,6 @@ func (a *Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.S
 	if err != nil {
 		return nil, err
 	}
+	settings.Health.Use(scope, spec.ID, a.environ)
 	return &Step{settings: settings, scope: scope, environ: a.environ}, nil
 }

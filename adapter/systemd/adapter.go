@@ -32,5 +32,6 @@ func (*Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.Sco
 	if err != nil {
 		return nil, err
 	}
+	settings.Health.Use(scope, spec.ID, nil)
 	return &Step{settings: settings, scope: scope}, nil
 }

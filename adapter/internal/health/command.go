@@ -20,6 +20,9 @@ const (
 
 // command runs a command; status 0 is well.
 func (k Asker) command(ctx context.Context, s Settings) error {
+	if k.Scope.Commands == nil {
+		return &AnswerError{Text: "no command can be executed here"}
+	}
 	c := ripcord.Command{
 		// Nobody resumes it: its time-out ends it when its executor dies.
 		Timeout: s.AttemptTimeout.Std(), Grace: commandGrace, OutputLimit: outputLimit,

@@ -28,11 +28,17 @@ func (k Asker) openSQL(driver, at string) (*sql.DB, error) {
 		}
 		// One statement, and nothing that a pooler in between would have to remember.
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec
+		if k.Dial != nil {
+			config.DialFunc = k.Dial
+		}
 		return stdlib.OpenDB(*config), nil
 	case "mysql":
 		config, err := mysqlConfig(at)
 		if err != nil {
 			return nil, err
+		}
+		if k.Dial != nil {
+			config.DialFunc = k.Dial
 		}
 		connector, err := mysql.NewConnector(config)
 		if err != nil {

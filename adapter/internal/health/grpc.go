@@ -56,7 +56,7 @@ func (k Asker) grpcClient(set *GRPC) (client *http.Client, closeAll func(), err 
 	protocols := new(http.Protocols)
 	transport := &http.Transport{
 		Proxy: nil, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, Protocols: protocols,
-		DialContext: (&net.Dialer{}).DialContext,
+		DialContext: k.dial,
 	}
 	if set.TLS == nil {
 		protocols.SetUnencryptedHTTP2(true)

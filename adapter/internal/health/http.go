@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -20,13 +19,13 @@ const (
 
 // client asks over connections of its own, as a new client does: a kept
 // connection would go to an instance that no longer takes new ones.
-func (s *Settings) client() *http.Client {
+func (s *Settings) client(k Asker) *http.Client {
 	timeout := s.AttemptTimeout.Std()
 	c := &http.Client{
 		Timeout: timeout,
 		Transport: &http.Transport{
 			Proxy: nil, DisableKeepAlives: true, DisableCompression: true,
-			DialContext:         (&net.Dialer{Timeout: timeout}).DialContext,
+			DialContext:         k.dial,
 			TLSHandshakeTimeout: timeout, ResponseHeaderTimeout: timeout, MaxResponseHeaderBytes: 64 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -57,7 +56,7 @@ func (k Asker) http(ctx context.Context, s Settings, at string) error {
 		return bad(err, secrets)
 	}
 	request.Header.Set("User-Agent", "ripcord")
-	response, err := s.client().Do(request)
+	response, err := s.client(k).Do(request)
 	if err != nil {
 		return bad(err, secrets)
 	}

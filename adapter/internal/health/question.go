@@ -18,6 +18,17 @@ type Asker struct {
 	Step  ripcord.StepID
 	// Environ gives the executor's own environment, for commands.
 	Environ func() []string
+	// Dial connects to addresses; nil does it from here.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// dial connects.
+func (k Asker) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if k.Dial != nil {
+		return k.Dial(ctx, network, address)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
 }
 
 // Question is one thing to ask, again and again.
@@ -112,8 +123,7 @@ func (k Asker) tcp(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", address)
+	c, err := k.dial(ctx, "tcp", address)
 	if err != nil {
 		return bad(err, secrets)
 	}

@@ -47,8 +47,11 @@ func (h *Health) ProbeAll(ctx context.Context, dial Dialer, addresses []string) 
 // Probe asks one instance whether it is healthy. Of one that nobody said how to
 // ask, it is enough that it runs.
 func (h *Health) Probe(ctx context.Context, dial Dialer, address string) error {
-	if h.HTTP == "" && !h.TCP {
+	if h.silent() {
 		return ctx.Err()
+	}
+	if h.HTTP == "" && !h.TCP {
+		return h.ask(ctx, dial, address)
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.Timeout.Std())
 	defer cancel()
@@ -60,6 +63,26 @@ func (h *Health) Probe(ctx context.Context, dial Dialer, address string) error {
 		return fmt.Errorf("connect to %s: %w", address, plain(err))
 	}
 	return connection.Close()
+}
+
+// ask asks in another way than over HTTP or TCP.
+func (h *Health) ask(ctx context.Context, dial Dialer, address string) error {
+	asker := h.asker
+	asker.Dial = dial
+	set := h.question(address)
+	if err := set.Complete("health"); err != nil {
+		return err
+	}
+	questions, err := asker.Questions(set)
+	if err != nil {
+		return err
+	}
+	for _, q := range questions {
+		if err := q.Ask(ctx); err != nil {
+			return fmt.Errorf("%s: %w", q.Name, err)
+		}
+	}
+	return nil
 }
 
 func get(ctx context.Context, dial Dialer, url string) error {

@@ -52,23 +52,6 @@ type Settings struct {
 	Ports string `json:"ports,omitempty"`
 }
 
-// Health says when an instance is healthy.
-type Health struct {
-	// HTTP is a path that answers with a status of 2xx.
-	HTTP string `json:"http,omitempty"`
-	// TCP only connects. With neither, an instance is healthy when it runs: a
-	// worker need not listen.
-	TCP bool `json:"tcp,omitempty"`
-	// Interval is the time between two probes; 0 is 0.2 s.
-	Interval ripcord.Duration `json:"interval,omitempty"`
-	// Timeout ends one probe; 0 is 2 s.
-	Timeout ripcord.Duration `json:"timeout,omitempty"`
-	// StartTimeout is how long an instance may take to become healthy; 0 is 30 s.
-	StartTimeout ripcord.Duration `json:"start_timeout,omitempty"`
-	// Successes is how many probes in a row make an instance healthy; 0 is 2.
-	Successes int `json:"successes,omitempty"`
-}
-
 // Problem makes the error for what is wrong with settings.
 type Problem func(fix, format string, args ...any) error
 
@@ -103,16 +86,6 @@ func (s *Settings) Complete() {
 	}
 }
 
-// Complete fills in the defaults.
-func (h *Health) Complete() {
-	Default(&h.Interval, 200*time.Millisecond)
-	Default(&h.Timeout, 2*time.Second)
-	Default(&h.StartTimeout, 30*time.Second)
-	if h.Successes == 0 {
-		h.Successes = 2
-	}
-}
-
 // Default sets a time that is 0.
 func Default(d *ripcord.Duration, to time.Duration) {
 	if *d == 0 {
@@ -135,19 +108,6 @@ func (s *Settings) Numbers(wrong Problem) error {
 func CountOf(instances int, wrong Problem) error {
 	if instances < 0 || instances > instancesLimit {
 		return wrong("give a number from 1 to 100", "instances is %d", instances)
-	}
-	return nil
-}
-
-// Refuse refuses what cannot be asked.
-func (h *Health) Refuse(wrong Problem) error {
-	switch {
-	case h.HTTP != "" && h.TCP:
-		return wrong("keep one of them", "health has both http and tcp")
-	case h.HTTP != "" && !strings.HasPrefix(h.HTTP, "/") && !strings.HasPrefix(h.HTTP, "${"):
-		return wrong("begin the path with a slash", "health.http is %q", h.HTTP)
-	case h.Successes < 0 || h.Interval < 0 || h.Timeout < 0 || h.StartTimeout < 0:
-		return wrong("use positive numbers", "a time or number of health is negative")
 	}
 	return nil
 }

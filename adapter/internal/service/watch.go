@@ -62,14 +62,15 @@ type starting struct {
 	number   int
 	restarts int // those of an earlier attempt do not count
 	ports    int // how often it got another port
-	good     int // successful probes in a row
+	answers  health.Steadiness
+	asked    bool
 	last     error
 }
 
 // Follow adds an instance that has been ordered, and has been restarted so often
 // before.
 func (w *Watch) Follow(number, restarts int) {
-	w.instances = append(w.instances, &starting{number: number, restarts: restarts})
+	w.instances = append(w.instances, &starting{number: number, restarts: restarts, answers: w.Health.steadiness()})
 }
 
 // Wait returns when every instance has passed enough probes in a row, and fails
@@ -122,22 +123,28 @@ func (w *Watch) look(ctx context.Context) (healthy bool, err error) {
 	for n, i := range w.instances {
 		now, there := all[i.number]
 		if !there || now.Restarts > i.restarts || now.Ended {
-			healthy, i.good = false, 0
+			healthy, i.answers, i.asked = false, w.Health.steadiness(), false
 			if err := w.dead(ctx, i, there && !now.Running); err != nil {
 				return false, err
 			}
 			continue
 		}
-		i.good++
-		if i.last = results[n]; i.last == nil && now.Sick != "" {
-			i.last = errors.New(now.Sick)
+		if i.hears(results[n], now); !i.answers.Well() {
+			healthy = false
 		}
-		if i.last != nil || !now.Running {
-			i.good = 0
-		}
-		healthy = healthy && i.good >= w.Health.Successes
 	}
 	return healthy, nil
+}
+
+// hears takes the answer to one probe.
+func (i *starting) hears(answer error, now Status) {
+	if answer == nil && now.Sick != "" {
+		answer = errors.New(now.Sick)
+	}
+	if i.asked = true; answer != nil {
+		i.last = answer
+	}
+	i.answers.Take(answer == nil && now.Running)
 }
 
 // dead gives the instance another port when somebody else holds its own;
@@ -187,23 +194,30 @@ func (w *Watch) move(ctx context.Context, i *starting) error {
 // late is the failure of instances that run but did not become healthy in time.
 func (w *Watch) late(ctx context.Context, when string) error {
 	for _, i := range w.instances {
-		if i.good >= w.Health.Successes {
+		if i.answers.Well() {
 			continue
-		}
-		why := "it answers, but not often enough in a row"
-		switch {
-		case i.last != nil:
-			why = i.last.Error()
-		case i.good == 0:
-			why = "it was not asked yet"
 		}
 		return &ripcord.Failure{
 			Class: ripcord.FailedHealth, Lines: w.Runtime.Tail(ctx, w.Place, i.number, tailLines),
-			Summary: fmt.Sprintf("%s was not healthy %s: %s", w.Runtime.Name(w.Place, i.number), when, why),
+			Summary: fmt.Sprintf("%s was not healthy %s: %s", w.Runtime.Name(w.Place, i.number), when, i.trouble()),
 		}
 	}
 	return &ripcord.Failure{
 		Class:   ripcord.FailedHealth,
 		Summary: fmt.Sprintf("the instances of %s were not healthy all at once in time", w.Chooser.Service),
 	}
+}
+
+// trouble says why an instance is not healthy.
+func (i *starting) trouble() string {
+	said := i.answers.Describe()
+	switch {
+	case !i.asked:
+		return "it was not asked yet"
+	case i.last == nil:
+		return said
+	case said == "":
+		return i.last.Error()
+	}
+	return said + "; its last bad answer: " + i.last.Error()
 }
