@@ -118,7 +118,9 @@ func (u *users) firstAfter(moment time.Time) (first time.Time) {
 // successor's first answer.
 type outage struct {
 	from, to time.Time
-	proxy    bool
+	// gone is when what was killed had ended.
+	gone  time.Time
+	proxy bool
 }
 
 func covered(l loss, outages []outage) bool {

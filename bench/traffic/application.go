@@ -30,21 +30,32 @@ func StartApplication(version string) (*Application, error) {
 		return nil, err
 	}
 	a := &Application{Version: version, Address: l.Addr().String()}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("/echo", a.echo)
-	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
-		a.seen()
-		time.Sleep(slowAnswer)
-		a.page(w, r)
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		a.seen()
-		a.page(w, r)
-	})
-	a.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	a.server = &http.Server{Handler: Handler(version, a.seen), ReadHeaderTimeout: time.Minute}
 	go func() { _ = a.server.Serve(l) }()
 	return a, nil
+}
+
+// Handler is an application without an address. It calls seen for each page and
+// each order.
+func Handler(version string, seen func()) http.Handler {
+	page := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // an order is read before it is answered
+		w.Header().Set("X-Shop-Version", version)
+		_, _ = io.WriteString(w, "welcome to the shop, version "+version)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/echo", echo)
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		seen()
+		time.Sleep(slowAnswer)
+		page(w, r)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		seen()
+		page(w, r)
+	})
+	return mux
 }
 
 // Close ends it at once.
@@ -59,13 +70,7 @@ func (a *Application) seen() {
 // mark forgets when it was asked first.
 func (a *Application) mark() { a.first.Store(0) }
 
-func (a *Application) page(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // an order is read before it is answered
-	w.Header().Set("X-Shop-Version", a.Version)
-	_, _ = io.WriteString(w, "welcome to the shop, version "+a.Version)
-}
-
-func (a *Application) echo(w http.ResponseWriter, r *http.Request) {
+func echo(w http.ResponseWriter, r *http.Request) {
 	const protocol = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // by RFC 6455
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + protocol))
 	conn, buffer, err := http.NewResponseController(w).Hijack()

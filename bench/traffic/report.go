@@ -20,11 +20,26 @@ type Sample struct {
 	Slow bool
 }
 
+// Failure is one request that was not answered as it should.
+type Failure struct {
+	// Due is when it was to be sent, Sent when it was, Ended when it was known to
+	// be lost.
+	Due, Sent, Ended time.Time
+	// Connected is when its connection was made; zero where there was none.
+	Connected time.Time
+	// Reused says that the connection had answered others before.
+	Reused bool
+	Post   bool
+	// Kind is one of Report.Kinds.
+	Kind, Detail string
+}
+
 // counts are those of one worker.
 type counts struct {
 	sent, posts int
 	took        []time.Duration
 	samples     []Sample
+	failures    []Failure
 	failed      map[string]int
 	failedPosts int
 	versions    map[string]int
@@ -69,6 +84,7 @@ func (c *counts) add(o *counts) {
 	c.failedPosts += o.failedPosts
 	c.took = append(c.took, o.took...)
 	c.samples = append(c.samples, o.samples...)
+	c.failures = append(c.failures, o.failures...)
 	for kind, n := range o.failed {
 		c.failed[kind] += n
 	}
@@ -106,8 +122,10 @@ type Report struct {
 	// WebSockets are those that were opened, and those that still answered at the end.
 	WebSockets      int `json:"websockets,omitempty"`
 	WebSocketsAlive int `json:"websockets_alive,omitempty"`
-	// Samples are the good answers in no order, where Settings.Keep asks for them.
-	Samples []Sample `json:"-"`
+	// Samples are the good answers and Failures the others, in no order, where
+	// Settings.Keep asks for them.
+	Samples  []Sample  `json:"-"`
+	Failures []Failure `json:"-"`
 	// Examples are one failure of each kind.
 	Examples map[string]string `json:"examples,omitempty"`
 }
@@ -117,7 +135,7 @@ func (c *counts) report(took time.Duration) Report {
 	r := Report{
 		Seconds: took.Seconds(), Sent: c.sent, OK: len(c.took), Posts: c.posts, BadPosts: c.failedPosts,
 		Kinds: map[string]int{}, Versions: c.versions, Seen: c.spans, Examples: c.examples,
-		Samples: c.samples, P50: c.quantile(0.5), P99: c.quantile(0.99), Max: c.quantile(1),
+		Samples: c.samples, Failures: c.failures, P50: c.quantile(0.5), P99: c.quantile(0.99), Max: c.quantile(1),
 	}
 	for kind, n := range c.failed {
 		if n > 0 {

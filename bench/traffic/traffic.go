@@ -24,6 +24,6 @@ type Settings struct {
 	Timeout time.Duration
 	// Length is how long; 0 is until the context ends.
 	Length time.Duration
-	// Keep keeps a sample of each good answer.
+	// Keep keeps a sample of each good answer, and each failure.
 	Keep bool
 }

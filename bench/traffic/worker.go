@@ -30,7 +30,11 @@ type worker struct {
 	began  time.Time
 	conn   net.Conn
 	reader *bufio.Reader
-	counts *counts
+	// connected is when the connection was made, sent when the newest request was;
+	// answered counts what came back on it.
+	connected, sent time.Time
+	answered        int
+	counts          *counts
 }
 
 func (w *worker) work(queue <-chan due) {
@@ -42,9 +46,11 @@ func (w *worker) work(queue <-chan due) {
 		version, kind, detail := w.request(d)
 		if kind != "" {
 			w.counts.fail(kind, d, detail)
+			w.keep(d, kind, detail)
 			w.drop()
 			continue
 		}
+		w.answered++
 		took := time.Since(d.at)
 		w.counts.ok(version, took, time.Since(w.began))
 		if w.set.Keep {
@@ -57,17 +63,30 @@ func (w *worker) work(queue <-chan due) {
 	w.drop()
 }
 
+// keep keeps a failure.
+func (w *worker) keep(d due, kind, detail string) {
+	if !w.set.Keep {
+		return
+	}
+	f := Failure{Due: d.at, Sent: w.sent, Ended: time.Now(), Post: d.post, Kind: kind, Detail: detail}
+	if w.conn != nil {
+		f.Connected, f.Reused = w.connected, w.answered > 0
+	}
+	w.counts.failures = append(w.counts.failures, f)
+}
+
 // request sends one request; kind is empty when it went well.
 func (w *worker) request(d due) (version, kind, detail string) {
 	if w.conn != nil && closed(w.conn) {
 		w.drop() // as a browser does before it sends
 	}
+	w.sent = time.Now()
 	if w.conn == nil {
 		conn, err := net.DialTimeout("tcp", w.set.Target.Host, w.set.Timeout)
 		if err != nil {
 			return "", kindDial, err.Error()
 		}
-		w.conn, w.reader = conn, bufio.NewReader(conn)
+		w.conn, w.reader, w.connected, w.answered = conn, bufio.NewReader(conn), time.Now(), 0
 	}
 	if err := w.conn.SetDeadline(time.Now().Add(w.set.Timeout)); err != nil {
 		return "", kindLost, err.Error()

@@ -1,5 +1,5 @@
 // Command service is the smallest web service that can be released: it tells its
-// version.
+// version. It also answers what the load of the benchmarks asks for.
 package main
 
 import (
@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/ripcord-dev/ripcord/bench/traffic"
 )
 
 func main() {
@@ -28,8 +30,16 @@ func serve() error {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	answer := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, *version) }
-	server := &http.Server{Addr: *listen, Handler: http.HandlerFunc(answer), ReadHeaderTimeout: time.Second}
+	pages := traffic.Handler(*version, func() {})
+	answers := http.NewServeMux()
+	for _, path := range []string{"/slow", "/echo", "/order"} {
+		answers.Handle(path, pages)
+	}
+	answers.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Shop-Version", *version)
+		fmt.Fprint(w, *version)
+	})
+	server := &http.Server{Addr: *listen, Handler: answers, ReadHeaderTimeout: time.Second}
 	if token := os.Getenv("TOKEN"); token != "" {
 		fmt.Println("serving with", token)
 	}
