@@ -35,7 +35,7 @@ func (s *Step) instance(ctx context.Context, p service.Place, number int) (ripco
 	if err != nil {
 		return ripcord.Instance{}, err
 	}
-	fill := service.NewFiller(ctx, s.scope.Secrets, p, number, s.scope.Bundle)
+	fill := service.NewFiller(ctx, s.scope.Secrets, p.Address(number), number, s.scope.Bundle)
 	for i := range argv {
 		argv[i] = fill.In(argv[i])
 	}
@@ -67,7 +67,7 @@ func (s *Step) environment(p service.Place, number int) []string {
 		}
 	}
 	slices.Sort(env)
-	for _, variable := range service.Variables(s.scope, s.settings.Service, p, number) {
+	for _, variable := range service.Variables(s.scope, s.settings.Service, p.Colour, p.Address(number), number) {
 		env = append(env, variable.Name+"="+variable.Value)
 	}
 	return env

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -36,11 +37,12 @@ func web(address string) int {
 		fmt.Fprintln(os.Stderr, "cannot open the database with", os.Getenv("TOKEN"))
 		return 1
 	}
+	var turn atomic.Int64
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case is("sick"):
+		case is("flaps") && turn.Add(1)%2 == 0, is("sick"):
 			http.Error(w, "sick", http.StatusInternalServerError)
 		case r.URL.Path == "/healthz", r.URL.Path == "/version":
 			_, _ = fmt.Fprintln(w, os.Getenv("RIPCORD_VERSION"), os.Getenv("RIPCORD_INSTANCE"))

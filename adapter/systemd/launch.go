@@ -30,10 +30,10 @@ func (s *Step) definition(ctx context.Context, p service.Place, number int) (*de
 	if err != nil {
 		return nil, err
 	}
-	fill := service.NewFiller(ctx, s.scope.Secrets, p, number, l.files())
+	fill := service.NewFiller(ctx, s.scope.Secrets, p.Address(number), number, l.files())
 	d := &definition{
 		labels: l, directory: s.directory(), grace: s.settings.Grace.Std().Seconds(), restart: s.settings.Restart, limits: s.settings.Limits,
-		environment: service.Variables(s.scope, s.settings.Service, p, number),
+		environment: service.Variables(s.scope, s.settings.Service, p.Colour, p.Address(number), number),
 	}
 	d.user, d.group, _ = strings.Cut(s.settings.User, ":")
 	for _, text := range argv {

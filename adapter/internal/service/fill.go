@@ -23,11 +23,12 @@ type Filler struct {
 	replace *strings.Replacer
 }
 
-// NewFiller returns the one of an instance whose release lies in folder.
-func NewFiller(ctx context.Context, secrets ripcord.Secrets, p Place, number int, folder string) *Filler {
+// NewFiller returns the one of an instance that listens on an address, and whose
+// release lies in folder.
+func NewFiller(ctx context.Context, secrets ripcord.Secrets, address string, number int, folder string) *Filler {
 	return &Filler{ctx: ctx, secrets: secrets, replace: strings.NewReplacer(
-		"${instance.address}", p.Address(number),
-		"${instance.port}", strconv.Itoa(p.Ports[number-1]),
+		"${instance.address}", address,
+		"${instance.port}", strconv.Itoa(portOf(address)),
 		"${instance.number}", strconv.Itoa(number),
 		"${release.directory}", folder,
 	)}
@@ -48,11 +49,11 @@ func (f *Filler) In(text string) string {
 type Variable struct{ Name, Value string }
 
 // Variables are those that every instance finds, by name.
-func Variables(scope ripcord.Scope, service string, p Place, number int) []Variable {
+func Variables(scope ripcord.Scope, service, colour, address string, number int) []Variable {
 	return []Variable{
-		{OwnPrefix + "ADDRESS", p.Address(number)},
+		{OwnPrefix + "ADDRESS", address},
 		{OwnPrefix + "APPLICATION", scope.Application},
-		{OwnPrefix + "COLOUR", p.Colour},
+		{OwnPrefix + "COLOUR", colour},
 		{OwnPrefix + "ENVIRONMENT", scope.Environment},
 		{OwnPrefix + "INSTANCE", strconv.Itoa(number)},
 		{OwnPrefix + "RUN", string(scope.Run)},

@@ -27,6 +27,8 @@ const (
 type Place struct {
 	Colour string `json:"colour"`
 	Ports  []int  `json:"ports"`
+	// Image is what the instances are made of, where that is not frozen already.
+	Image string `json:"image,omitempty"`
 }
 
 // Address is that of an instance; numbers begin with 1.
