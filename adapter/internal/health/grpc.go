@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -113,12 +114,22 @@ func grpcUnreached(err error, set *GRPC, secrets []string) error {
 	switch {
 	case errors.As(err, &header), strings.Contains(said, "server gave HTTP response to HTTPS client"):
 		answer.Text = "it does not speak TLS; leave out tls"
-	case set.TLS == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
-		answer.Text = "it closes the connection of one that speaks gRPC in clear; if it wants TLS, add tls"
+	case set.TLS == nil && closed(err):
+		answer.Text = "it closes the connection of one that speaks gRPC in clear (HTTP/2); if it wants TLS, add tls"
 	case set.TLS == nil && (strings.Contains(said, "malformed HTTP response") || strings.Contains(said, "frame too large") || strings.Contains(said, "http2:")):
 		answer.Text = "it accepts connections but does not speak gRPC in clear (HTTP/2); if it wants TLS, add tls"
 	}
 	return answer
+}
+
+// closed reports whether the other side ended the connection.
+func closed(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // grpcQuestion is a HealthCheckRequest in its frame: a byte for no compression,

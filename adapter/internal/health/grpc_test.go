@@ -94,7 +94,7 @@ func TestGRPC(t *testing.T) {
 		{strange, "denied", "gRPC status PERMISSION_DENIED: kein Zutritt: 100 % gesperrt"},
 		{strange, "odd", "state 9"},
 		{strange, "hangs", "no answer within"},
-		{web.Listener.Addr().String(), "", "does not speak gRPC in clear"},
+		{web.Listener.Addr().String(), "", "gRPC in clear"},
 		{"127.0.0.1:1", "", "connection refused"},
 	} {
 		t.Run(test.at+"/"+test.service, func(t *testing.T) {
