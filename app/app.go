@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/ssh"
 	"github.com/ripcord-dev/ripcord/store/blobs"
 	"github.com/ripcord-dev/ripcord/store/sqlite"
 )
@@ -27,6 +28,8 @@ type App struct {
 	// keyless is why there is no key for the blobs; nil where there is one.
 	keyless  *blobs.KeyError
 	adapters map[string]ripcord.Adapter
+	// machines are the connections to other machines.
+	machines *ssh.Pool
 	log      *slog.Logger
 	boundary boundary
 	closing  sync.Once
@@ -50,7 +53,7 @@ func Open(ctx context.Context, o Options, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{options: o, dir: dir, log: log, looking: newRunID(o.Now()) + "-look", adapters: adapters(o.Environ, o.Now), boundary: newBoundary(o)}
+	a := &App{options: o, dir: dir, log: log, looking: newRunID(o.Now()) + "-look", adapters: adapters(o.Environ, o.Now), boundary: newBoundary(o), machines: newMachines(o)}
 	if a.public, err = o.publicDir(dir); err != nil {
 		return nil, err
 	}
@@ -76,7 +79,7 @@ func (a *App) Close() error {
 		for _, room := range []string{"commands", "work"} {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(a.dir, room, string(a.looking))))
 		}
-		err = errors.Join(err, a.store.Close())
+		err = errors.Join(err, a.machines.Close(), a.store.Close())
 	})
 	return err
 }

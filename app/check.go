@@ -11,7 +11,7 @@ import (
 // Where the file declares several environments and none is named, it returns the
 // plan of each.
 func CheckPlanFile(ctx context.Context, o Options, s Selection) ([]*ripcord.Plan, error) {
-	a := &App{options: o, adapters: adapters(o.Environ, o.Now), dir: "/nonexistent"}
+	a := &App{options: o, adapters: adapters(o.Environ, o.Now), dir: "/nonexistent", machines: newMachines(o)}
 	environments := []string{s.Environment}
 	if s.Environment == "" {
 		if declared := planfile.Environments(s.File); len(declared) > 0 {

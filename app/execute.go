@@ -34,9 +34,11 @@ type Listener struct {
 
 // scope is what all steps of a run share.
 func (a *App) scope(plan *ripcord.Plan, lease ripcord.Lease) ripcord.Scope {
+	secrets := &secrets{sources: plan.Secrets, directory: plan.Directory, lookupEnv: a.options.LookupEnv}
 	return ripcord.Scope{
 		Run: lease.Run, StateDir: a.dir, Public: a.publicDir(), Self: a.options.Self, Blobs: a.blobs, Now: a.options.Now,
-		Secrets:    &secrets{sources: plan.Secrets, directory: plan.Directory, lookupEnv: a.options.LookupEnv},
+		Secrets:    secrets,
+		Machines:   a.machines.Machines(plan.Machines, secrets),
 		Commands:   a.commands(lease),
 		Supervisor: a.supervisor(),
 	}

@@ -33,6 +33,10 @@ func (a *App) feasible(ctx context.Context, plan *ripcord.Plan) error {
 			}
 		}
 	}
+	unusable, fixed := a.unusable(ctx, plan)
+	if problems = append(problems, unusable...); fix == "" {
+		fix = fixed
+	}
 	if len(problems) == 0 {
 		return nil
 	}

@@ -36,6 +36,7 @@ func (a *App) Load(ctx context.Context, s Selection) (*ripcord.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.options.settle(plan.Machines)
 	if err := a.freeze(ctx, &plan); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ type decoder struct {
 	services  map[string]*service
 	balancers map[string]*balancer
 	databases map[string]bool
+	machines  map[string]*machine
+	// parts are the steps that stand for one on several machines.
+	parts map[string][]string
 	// sources are the entries of metrics; sourceless also has those that could
 	// not be read.
 	sources    map[string]*metricSystem

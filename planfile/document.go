@@ -116,7 +116,7 @@ func choose(p *problems, root *node, names []string, wanted string) (name string
 // overlayKeys are what an environment may override.
 func overlayKeys() []string {
 	return []string{
-		"variables", "services", "balancers", "databases", "metrics", "secrets",
+		"variables", "machines", "services", "balancers", "databases", "metrics", "secrets",
 		"on_failure", "on_cancel", "approvals", "max_data_loss", "parallel", "retention",
 	}
 }
@@ -127,7 +127,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 		problems: p, options: o, environment: environment, left: maxExpanded, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
 		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
-		balancers: map[string]*balancer{}, databases: map[string]bool{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
+		balancers: map[string]*balancer{}, databases: map[string]bool{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
 	}
 	doc := &document{
 		d: d, root: root, parallel: defaultParallel,
@@ -176,7 +176,7 @@ func (doc *document) checkOverlays(n *node) {
 // read reads everything. Names first, then what refers to them.
 func (doc *document) read() {
 	d := doc.d
-	var services, balancers, release, policy *node
+	var machines, services, balancers, release, policy *node
 	doc.identity()
 	known := fields{
 		"application":  func(*node) {},
@@ -186,6 +186,7 @@ func (doc *document) read() {
 		"variables":    func(*node) {},
 		"databases":    func(n *node) { d.readSystems(n, "database", []string{"postgres", "mysql", "sqlite"}) },
 		"metrics":      d.readSources,
+		"machines":     func(n *node) { machines = n },
 		"services":     func(n *node) { services = n },
 		"balancers":    func(n *node) { balancers = n },
 		"release":      func(n *node) { release = n },
@@ -202,6 +203,9 @@ func (doc *document) read() {
 	d.object(doc.root, "file", "a plan file", known)
 	if policy != nil && d.text(policy, "max_data_loss") != "none" {
 		d.add(policy.at, policy.width(), "write none; no step of this version gives data up", "max_data_loss %q is not available in this version", short(policy.text))
+	}
+	if machines != nil {
+		d.readMachines(machines)
 	}
 	if balancers != nil {
 		d.readBalancers(balancers)
@@ -298,6 +302,7 @@ func (doc *document) file(environments []string) *File {
 		Application: d.application, Environment: d.environment, Version: d.version,
 		Directory: d.options.Directory, Parallel: doc.parallel, Retention: doc.retention,
 		OnFailure: doc.onFailure, OnCancel: doc.onCancel, Bundle: doc.bundle,
+		Machines: d.machineSpecs(),
 	}
 	for name := range d.wanted {
 		source, ok := d.secrets[name]
@@ -310,7 +315,11 @@ func (doc *document) file(environments []string) *File {
 		plan.Secrets[name] = source
 	}
 	for _, s := range d.steps {
-		plan.Steps = append(plan.Steps, s.spec())
+		spec := s.spec()
+		if d.parts != nil {
+			spec.Settings = []byte(d.joined(string(spec.Settings)))
+		}
+		plan.Steps = append(plan.Steps, spec)
 	}
 	return &File{
 		Name: d.source.name, Application: d.application, Environment: d.environment,

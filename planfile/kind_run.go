@@ -18,6 +18,14 @@ type scriptSettings struct {
 	SensitiveOutputs []string          `json:"sensitive_outputs,omitempty"`
 	OutputLimit      int64             `json:"output_limit,omitempty"`
 	Grace            ripcord.Duration  `json:"grace,omitempty"`
+	Machine          string            `json:"machine,omitempty"`
+}
+
+// on is the same command on one machine.
+func (s *scriptSettings) on(machine string) any {
+	other := *s
+	other.Machine = machine
+	return &other
 }
 
 // readRun reads a run step: a command, or a map with one.
@@ -40,10 +48,31 @@ func (d *decoder) readRun(s *step, n *node) {
 		"sensitive_outputs": func(n *node) { set.SensitiveOutputs = d.texts(n, "sensitive_outputs") },
 		"output_limit":      func(n *node) { set.OutputLimit = d.size(n, "output_limit") },
 		"grace":             func(n *node) { set.Grace = d.duration(n, "grace") },
+		"machine":           func(n *node) { set.Machine = d.machineName(n) },
+		"machines":          func(n *node) { s.machines = d.machineNames(n) },
+		"parallel":          func(n *node) { s.parallel = d.integer(n, "parallel", 1, 100) },
 	})
+	d.checkMachines(s, set, n)
 	d.missing(n, "command", "add `command: ./release.sh`", "the run step has no command")
 	if undo := n.field("undo"); undo != nil && set.Changes == "nothing" {
 		d.add(undo.at, 1, "remove undo, or remove changes", "a step that changes nothing has nothing to undo")
+	}
+}
+
+// checkMachines refuses what goes with no machine, or not with several.
+func (d *decoder) checkMachines(s *step, set *scriptSettings, n *node) {
+	one, several, parallel := n.field("machine"), n.field("machines"), n.field("parallel")
+	switch {
+	case one != nil && several != nil:
+		d.add(several.at, 1, "keep one of them", "the run step has machine and machines")
+	case parallel != nil && several == nil:
+		d.add(parallel.at, parallel.width(), "add machines, or remove it", "parallel limits on how many machines the command runs at once, but it runs on one")
+	}
+	if user := n.field("user"); user != nil && (one != nil || several != nil) {
+		d.add(user.at, firstLine(user), "remove it, and log in as that user: `machines: {NAME: {ssh: USER@HOST}}`", "on another machine commands run as who logs in")
+	}
+	if len(s.machines) == 1 {
+		set.Machine, s.machines = s.machines[0], nil
 	}
 }
 

@@ -38,6 +38,10 @@ type step struct {
 	retry ripcord.Retry
 	ask   *ripcord.Ask
 	skip  string
+	// machines are the other machines that the step is carried out on, and
+	// parallel on how many of them at once; 0 is as many as the plan allows.
+	machines []string
+	parallel int
 }
 
 // kind is how one kind of step is read.
@@ -120,6 +124,7 @@ func (d *decoder) readSteps(n *node, skipApprovals bool) {
 		d.uses = nil
 	}
 	d.canaries()
+	d.spread()
 	d.link()
 }
 
@@ -199,7 +204,7 @@ func (d *decoder) strayKey(key, kind *field) {
 func settingsOf(kind string) []string {
 	switch kind {
 	case "run":
-		return []string{"command", "undo", "check", "idempotent", "changes", "directory", "environment", "user", "sensitive_outputs", "output_limit", "grace"}
+		return []string{"command", "undo", "check", "idempotent", "changes", "directory", "environment", "user", "sensitive_outputs", "output_limit", "grace", "machine", "machines", "parallel"}
 	case "manual":
 		return []string{"instructions", "undo", "check", "changes", "directory", "environment"}
 	case "files":
