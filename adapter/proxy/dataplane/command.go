@@ -44,7 +44,8 @@ func (p *Proxy) commit(next *State) error {
 }
 
 // PutSide adds a side or replaces one that does not have the route; its targets
-// begin as unknown. The routed side may be put again only as it is.
+// begin as unknown. What is in use on one that is replaced goes on, and is drained
+// with its successor. The routed side may be put again only as it is.
 func (p *Proxy) PutSide(side Side) error {
 	side = side.WithDefaults()
 	if err := side.Validate(); err != nil {
@@ -65,7 +66,6 @@ func (p *Proxy) PutSide(side Side) error {
 	if err := p.commit(next); err != nil {
 		return err
 	}
-	p.drop(side.Name)
 	p.start(side, unknown)
 	p.log.Info("side put", slog.String("side", side.Name), slog.Int("targets", len(side.Targets)))
 	return nil
@@ -185,12 +185,16 @@ func (p *Proxy) Stamp() *ripcord.Stamp {
 // closeTunnels closes a side's upgraded connections, also those of a process
 // before this one, and returns their number.
 func (p *Proxy) closeTunnels(s *liveSide) int {
-	n := s.closeTunnels()
-	if before := s.before.Load(); before != nil && before.Count.WebSockets+before.Testers.WebSockets > 0 {
-		p.link.closeTunnels(s.spec.Name)
-		n += int(before.Count.WebSockets + before.Testers.WebSockets)
+	n, elsewhere := s.closeTunnels(), 0
+	for e := s; e != nil; e = e.earlier {
+		if before := e.before.Load(); before != nil {
+			elsewhere += int(before.Count.WebSockets + before.Testers.WebSockets)
+		}
 	}
-	return n
+	if elsewhere > 0 {
+		p.link.closeTunnels(s.spec.Name)
+	}
+	return n + elsewhere
 }
 
 // DrainRequest asks to wait until a side is unused.

@@ -105,12 +105,16 @@ func (p *Proxy) strayTally() tally {
 	return p.stray.tally()
 }
 
-// tally is what this process and those before it counted for the side.
+// tally is what this process and those before it counted for the side. What is
+// in use on the side that it replaced is among what is in use here.
 func (s *liveSide) tally() tally {
+	t := s.count.tally()
 	if before := s.before.Load(); before != nil {
-		return s.count.tally().plus(&before.Count)
+		t = t.plus(&before.Count)
 	}
-	return s.count.tally()
+	t.InFlight += s.earlier.inFlight()
+	t.WebSockets += s.earlier.websockets()
+	return t
 }
 
 func (s *liveSide) testersTally() tally {
@@ -127,8 +131,10 @@ func (p *Proxy) inherit(r *predecessor) {
 	defer p.mu.Unlock()
 	p.inherited.Store(r)
 	for name, tally := range r.Sides {
-		if s := p.live[name]; s != nil && s.since.Equal(tally.Since) {
-			s.before.Store(&tally)
+		for s := p.live[name]; s != nil; s = s.earlier {
+			if s.since.Equal(tally.Since) {
+				s.before.Store(&tally)
+			}
 		}
 	}
 }

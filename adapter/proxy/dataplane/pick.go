@@ -18,6 +18,9 @@ type liveSide struct {
 	// before is what an earlier process counted, and still works on; nil where
 	// there was none.
 	before atomic.Pointer[sideTally]
+	// earlier is the side of this name that this one was put in the place of, with
+	// what is still in use there; nil where nothing was.
+	earlier *liveSide
 	// turn rotates the target that is looked at first.
 	turn atomic.Uint64
 	stop func()
@@ -114,22 +117,40 @@ func (s *liveSide) counters(tester bool) *counters {
 	return &s.count
 }
 
-// inFlight is how many requests of anybody have no complete answer, here and in
-// a process before this one.
-func (s *liveSide) inFlight() int64 {
-	n := s.count.inFlight.Load() + s.testers.inFlight.Load()
-	if before := s.before.Load(); before != nil {
-		n += before.Count.InFlight + before.Testers.InFlight
+// inFlight is how many requests of anybody have no complete answer, here, in a
+// process before this one, and on the sides that this one replaced.
+func (s *liveSide) inFlight() (n int64) {
+	for ; s != nil; s = s.earlier {
+		n += s.count.inFlight.Load() + s.testers.inFlight.Load()
+		if before := s.before.Load(); before != nil {
+			n += before.Count.InFlight + before.Testers.InFlight
+		}
 	}
 	return n
 }
 
-func (s *liveSide) websockets() int64 {
-	n := s.count.websockets.Load() + s.testers.websockets.Load()
-	if before := s.before.Load(); before != nil {
-		n += before.Count.WebSockets + before.Testers.WebSockets
+// websockets is the same for upgraded connections.
+func (s *liveSide) websockets() (n int64) {
+	for ; s != nil; s = s.earlier {
+		n += s.count.websockets.Load() + s.testers.websockets.Load()
+		if before := s.before.Load(); before != nil {
+			n += before.Count.WebSockets + before.Testers.WebSockets
+		}
 	}
 	return n
+}
+
+// lastUsed returns this side or the newest one before it on which anything is
+// still in use; nil where nothing is.
+func (s *liveSide) lastUsed() *liveSide {
+	all := s.inFlight() + s.websockets()
+	for all > 0 && s.earlier.inFlight()+s.earlier.websockets() == all {
+		s = s.earlier
+	}
+	if all == 0 {
+		return nil
+	}
+	return s
 }
 
 func (s *liveSide) addTunnel(t *tunnel) {
@@ -146,12 +167,16 @@ func (s *liveSide) removeTunnel(t *tunnel) {
 
 // closeTunnels closes all upgraded connections and returns their number.
 func (s *liveSide) closeTunnels() int {
+	earlier := 0
+	if s.earlier != nil {
+		earlier = s.earlier.closeTunnels()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for t := range s.tunnels {
 		t.close()
 	}
-	return len(s.tunnels)
+	return earlier + len(s.tunnels)
 }
 
 // close stops the probes and drops idle connections. Requests in flight go on.

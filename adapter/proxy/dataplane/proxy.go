@@ -77,9 +77,13 @@ func New(ctx context.Context, dir string, state *State, now func() time.Time, lo
 	return p
 }
 
-// start brings a side to life.
+// start brings a side to life, in the place of the one of its name.
 func (p *Proxy) start(spec Side, initial readiness) {
 	s := newLiveSide(spec, initial, p.now)
+	if earlier := p.live[spec.Name]; earlier != nil {
+		earlier.close()
+		s.earlier = earlier.lastUsed()
+	}
 	ctx, cancel := context.WithCancel(p.life)
 	s.stop = cancel
 	prober := &prober{side: s, now: p.now, log: p.log, elsewhere: func() bool { return p.elsewhere(s) }}
