@@ -4,6 +4,9 @@ package analysis
 // are taken to have been independent.
 const burstPrior = 5.0
 
+// knownPrior is the same where an A/A comparison has seen a hundred failures.
+const knownPrior = 20.0
+
 // bursts learns how much the old version's failures cluster in time: half the
 // squared differences of neighbouring blocks over their mean. It is 1 for
 // independent failures, also where their rate drifts, and the size of the clusters
@@ -35,6 +38,7 @@ func (b bursts) add(i Interval, block float64) bursts {
 	return b
 }
 
-func (b bursts) dispersion() float64 {
-	return max(1, (burstPrior+b.Squares)/(burstPrior+b.Sum))
+// dispersion is how much the failures cluster, with so many taken to be independent.
+func (b bursts) dispersion(prior float64) float64 {
+	return max(1, (prior+b.Squares)/(prior+b.Sum))
 }

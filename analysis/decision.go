@@ -107,8 +107,11 @@ func evidenceOf(m Metric, t track, alpha, beta float64, at time.Time) Evidence {
 		total := c.Total()
 		e.Total, e.LogRatio, e.LogFloor, e.Choice = &total, c.LogRatio(), c.LogFloor(), &c.choice
 		e.LogPromote, e.PromoteLimit = t.Evidence.Promote.LogE(), logLimit(beta)
-		if t.Evidence.Fuse != nil {
-			e.Fuse = t.Evidence.Fuse.evidence()
+		switch f := t.Evidence.Fuse; {
+		case f != nil && f.spec.Independent: // it stands instead of the comparison
+			e.LogRatio, e.LogFloor = f.LogRatio(), f.LogFloor()
+		case f != nil:
+			e.Fuse = f.evidence()
 		}
 	case t.Evidence.Latency != nil:
 		choice := m.Choice

@@ -28,7 +28,14 @@ type Fuse struct {
 	// Cluster is the longest burst of failures in seconds that must not blow it.
 	// A shorter one makes it faster: about 1.6 times Cluster is the soonest.
 	Cluster float64 `json:"cluster,omitempty"`
+	// Independent says that failures were seen to be independent: only bursts of up
+	// to Cluster seconds are held down, not every second failure of a moment. It then
+	// stands instead of the windows; see Choice.Guard.
+	Independent bool `json:"independent,omitempty"`
 }
+
+// guard is the fuse that stands instead of windows.
+func (c Choice) guard() Fuse { return Fuse{Part: 1, Cluster: c.Guard, Independent: true} }
 
 func (f Fuse) withDefaults() Fuse {
 	f.Part, f.Cluster = orDefault(f.Part, DefaultFusePart), orDefault(f.Cluster, DefaultCluster)
@@ -36,7 +43,7 @@ func (f Fuse) withDefaults() Fuse {
 }
 
 func (f Fuse) check() error {
-	if !(f.Part >= 0.001 && f.Part <= 0.999) {
+	if !(f.Part >= 0.001 && f.Part <= 0.999) && !(f.Part == 1 && f.Independent) {
 		return ripcord.Errorf(ripcord.CodePlan, "a fuse with a part of %v of alpha", f.Part).
 			WithFix("leave it out, or write a number between 0.001 and 0.999, such as 0.3")
 	}
@@ -49,7 +56,7 @@ func (f Fuse) check() error {
 
 // fused reports whether the metric has a fuse.
 func (m Metric) fused() bool {
-	return m.Kind == KindErrors && m.Choice.Method == MethodFractions && !m.Fuse.Off
+	return m.Kind == KindErrors && (m.Choice.Method == MethodFractions && !m.Fuse.Off || m.Choice.guarded())
 }
 
 // Mix is the logarithm of the weighted mean of the e-values of windows and fuse,

@@ -21,6 +21,11 @@ const fuseWindows = 2.5
 // d is at least 1 and known when the window begins: how much the old version's own
 // failures have clustered in time so far (see bursts).
 //
+// Where failures were seen to be independent (Fuse.Independent) only the second bound
+// of the cap is there, and each component of the mixture is capped by itself: the
+// peace after a burst would take more from all of it than the burst was allowed to
+// give.
+//
 // Proved: where failures are independent this stays an e-process, looked at any
 // time, also inside a window, because min and division by d are concave, and a
 // concave rising function of a supermartingale is a supermartingale. Not proved,
@@ -37,6 +42,8 @@ type FuseProcess struct {
 	bursts         bursts
 	// dullness is d of the window.
 	dullness float64
+	// each are the gains of the components, where failures are independent.
+	each capped
 }
 
 // gain is the logarithm of an e-value that grows by at most a cap in each window.
@@ -49,6 +56,37 @@ type gain struct {
 
 func (g gain) value(now, most, dullness float64) float64 {
 	return g.Wealth + min(now-g.Begin, most)/dullness
+}
+
+// components is gain for each component of a mixture.
+type components struct {
+	Wealth [ratioCount]float64 `json:"wealth"`
+	Begin  [ratioCount]float64 `json:"begin"`
+}
+
+func (c components) grown(now [ratioCount]float64, most, dullness float64) [ratioCount]float64 {
+	for j := range now {
+		c.Wealth[j] += min(now[j]-c.Begin[j], most) / dullness
+	}
+	return c.Wealth
+}
+
+func (c components) value(now [ratioCount]float64, most, dullness float64) float64 {
+	grown := c.grown(now, most, dullness)
+	return logMeanExp(grown[:])
+}
+
+// capped are those of both processes.
+type capped struct {
+	Ratio components `json:"ratio"`
+	Floor components `json:"floor"`
+}
+
+func (c capped) next(ratio, floor [ratioCount]float64, most, dullness float64) capped {
+	return capped{
+		Ratio: components{Wealth: c.Ratio.grown(ratio, most, dullness), Begin: ratio},
+		Floor: components{Wealth: c.Floor.grown(floor, most, dullness), Begin: floor},
+	}
 }
 
 // NewFuseProcess begins at e-value 1. The tolerance and the floor are those of the
@@ -77,11 +115,7 @@ func (p FuseProcess) Add(i Interval) (FuseProcess, error) {
 	if w == 0 || w == 1 {
 		return p, nil
 	}
-	next := p
-	if full(p.seconds, p.spec.Cluster/fuseWindows) {
-		next = p.nextWindow()
-	}
-	next.seconds += i.Seconds
+	next := p.begin(i)
 	next.share = max(next.share, tolerated(w, p.ratio.tolerance))
 	next.bursts = next.bursts.add(i, p.spec.Cluster)
 	var err error
@@ -94,11 +128,52 @@ func (p FuseProcess) Add(i Interval) (FuseProcess, error) {
 	return next, nil
 }
 
+// AddAlone returns the process after an interval in which the baseline had no
+// requests: the canary's rate is held against ceiling (see Ceiling). A fuse beside
+// windows leaves that to them.
+func (p FuseProcess) AddAlone(i Interval, ceiling float64) (FuseProcess, error) {
+	if err := i.check(); err != nil {
+		return p, err
+	}
+	if !p.spec.Independent || i.Counts.New.Requests == 0 {
+		return p, nil
+	}
+	next := p.begin(i)
+	var err error
+	if next.floor, err = next.floor.Add(i.Counts.New); err != nil {
+		return p, err
+	}
+	if ceiling < 1 {
+		next.ratio, err = next.ratio.AddAlone(i.Counts.New, ceiling)
+	}
+	if err != nil {
+		return p, err
+	}
+	return next, nil
+}
+
+// begin is the process at the beginning of an interval, in a window that it fits in.
+func (p FuseProcess) begin(i Interval) FuseProcess {
+	if full(p.seconds, p.spec.Cluster/fuseWindows) {
+		p = p.nextWindow()
+	}
+	p.seconds += i.Seconds
+	return p
+}
+
 func (p FuseProcess) nextWindow() FuseProcess {
-	p.ratioSoFar = gain{Wealth: p.LogRatio(), Begin: p.ratio.LogE()}
-	p.floorSoFar = gain{Wealth: p.LogFloor(), Begin: p.floor.LogE()}
+	if p.spec.Independent {
+		p.each = p.each.next(p.ratio.logs, p.floor.logs, p.most(), p.dullness)
+	} else {
+		p.ratioSoFar = gain{Wealth: p.LogRatio(), Begin: p.ratio.LogE()}
+		p.floorSoFar = gain{Wealth: p.LogFloor(), Begin: p.floor.LogE()}
+	}
 	p.seconds, p.share = 0, 0
-	p.dullness = p.bursts.dispersion()
+	prior := burstPrior
+	if p.spec.Independent {
+		prior = knownPrior
+	}
+	p.dullness = p.bursts.dispersion(prior)
 	return p
 }
 
@@ -107,7 +182,7 @@ func (p FuseProcess) nextWindow() FuseProcess {
 func (p FuseProcess) most() float64 {
 	touched := 1 + math.Ceil(p.spec.Cluster/max(p.seconds, p.spec.Cluster/fuseWindows))
 	most := 0.98 * p.limit / touched
-	if p.share > 0 {
+	if p.share > 0 && !p.spec.Independent {
 		most = min(most, -math.Log(p.share))
 	}
 	return most
@@ -115,11 +190,17 @@ func (p FuseProcess) most() float64 {
 
 // LogRatio is the logarithm of the e-value against the tolerated ratio.
 func (p FuseProcess) LogRatio() float64 {
+	if p.spec.Independent {
+		return p.each.Ratio.value(p.ratio.logs, p.most(), p.dullness)
+	}
 	return p.ratioSoFar.value(p.ratio.LogE(), p.most(), p.dullness)
 }
 
 // LogFloor is the logarithm of the e-value against the floor.
 func (p FuseProcess) LogFloor() float64 {
+	if p.spec.Independent {
+		return p.each.Floor.value(p.floor.logs, p.most(), p.dullness)
+	}
 	return p.floorSoFar.value(p.floor.LogE(), p.most(), p.dullness)
 }
 

@@ -18,15 +18,20 @@ type fuseState struct {
 	FloorSoFar gain         `json:"floor_so_far"`
 	Bursts     bursts       `json:"bursts"`
 	Dullness   float64      `json:"dullness"`
+	Each       *capped      `json:"each,omitempty"`
 }
 
 // MarshalJSON writes the state; UnmarshalJSON reads exactly the same bits back.
 func (p FuseProcess) MarshalJSON() ([]byte, error) {
-	return json.Marshal(fuseState{
+	s := fuseState{
 		header: header{stateVersion, "fuse"}, Spec: p.spec, Limit: p.limit, Ratio: p.ratio, Floor: p.floor,
 		Seconds: p.seconds, Share: p.share, RatioSoFar: p.ratioSoFar, FloorSoFar: p.floorSoFar,
 		Bursts: p.bursts, Dullness: p.dullness,
-	})
+	}
+	if p.spec.Independent {
+		s.Each = &p.each
+	}
+	return json.Marshal(s)
 }
 
 // UnmarshalJSON restores a state that MarshalJSON wrote; the error has ErrState
@@ -46,6 +51,9 @@ func (p *FuseProcess) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("%w: a process belongs to something else than a fuse", ErrState)
 	}
 	b := s.Bursts
+	if (s.Each != nil) != s.Spec.Independent {
+		return fmt.Errorf("%w: the components belong to something else than this fuse", ErrState)
+	}
 	counts := []float64{s.Seconds, b.Seconds, b.Failures, b.Last, float64(b.Blocks), b.Squares, b.Sum}
 	for _, v := range append(counts, s.Limit, s.Dullness-1, s.Share, 1-s.Share) {
 		if !(v >= 0 && v <= math.MaxFloat64) {
@@ -55,6 +63,9 @@ func (p *FuseProcess) UnmarshalJSON(data []byte) error {
 	*p = FuseProcess{
 		spec: s.Spec, limit: s.Limit, ratio: s.Ratio, floor: s.Floor, seconds: s.Seconds, share: s.Share,
 		ratioSoFar: s.RatioSoFar, floorSoFar: s.FloorSoFar, bursts: b, dullness: s.Dullness,
+	}
+	if s.Each != nil {
+		p.each = *s.Each
 	}
 	return nil
 }

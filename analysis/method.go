@@ -26,6 +26,9 @@ type Choice struct {
 	Method Method `json:"method"`
 	// Window is in seconds, 0 with MethodCounts.
 	Window float64 `json:"window,omitempty"`
+	// Guard is the longest burst in seconds that must not decide by itself, with
+	// MethodCounts; 0 is no guard. See ChooseAlone.
+	Guard float64 `json:"guard,omitempty"`
 	// Dispersion is that of the old version against itself; 0 is unknown.
 	Dispersion float64 `json:"dispersion,omitempty"`
 	// Reason says in a sentence why.
@@ -39,3 +42,6 @@ func DefaultChoice() Choice {
 		Reason: "nothing is known of how failures cluster, so windows are compared",
 	}
 }
+
+// guarded reports whether requests are compared with a bound on what a burst proves.
+func (c Choice) guarded() bool { return c.Method == MethodCounts && c.Guard > 0 }

@@ -154,7 +154,9 @@ func (m Metric) withDefaults() Metric {
 			m.Choice.Window = orDefault(m.Choice.Window, DefaultWindow)
 		}
 	}
-	if m.fused() {
+	if m.Choice.guarded() && m.Kind == KindErrors {
+		m.Fuse = m.Choice.guard()
+	} else if m.fused() {
 		m.Fuse = m.Fuse.withDefaults()
 	}
 	if m.Kind == KindGauge {

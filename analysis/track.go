@@ -158,8 +158,13 @@ func (t *track) feedComparison(i Interval, alone bool) error {
 		}
 		promote = &p
 	}
-	if !alone && fuse != nil {
-		f, err := fuse.Add(i)
+	if fuse != nil {
+		var f FuseProcess
+		if alone {
+			f, err = fuse.AddAlone(i, c.limits.Ceiling(c.total.Old))
+		} else {
+			f, err = fuse.Add(i)
+		}
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,11 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 	if s.first() {
 		return "judges nothing: there is no older version to compare with", nil
 	}
-	spec, err := s.set.spec().WithDefaults()
+	chosen, err := s.choices()
+	if err != nil { // the release would not use it either
+		chosen = nil
+	}
+	spec, err := s.spec(chosen).WithDefaults()
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +49,23 @@ func (s *Step) explain(m *analysis.Metric, source string) string {
 	if m.Action == analysis.ActionWarn {
 		does = "warns"
 	}
-	return fmt.Sprintf("%s: compares %s, from %s every %s; %s when the new one is proved to be worse", m.Name, what, source, s.set.Interval, does)
+	text := fmt.Sprintf("%s: compares %s, from %s every %s; %s when the new one is proved to be worse", m.Name, what, source, s.set.Interval, does)
+	if m.Kind == analysis.KindErrors && m.Choice.Dispersion > 0 {
+		text += "\n  " + m.Name + ": " + how(m)
+	}
+	return text
+}
+
+// how says by what failures are compared, and why.
+func how(m *analysis.Metric) string {
+	text := "by requests"
+	if m.Choice.Method == analysis.MethodFractions {
+		text = fmt.Sprintf("by windows of %s", seconds(m.Choice.Window))
+		if !m.Fuse.Off {
+			text += " and a fuse"
+		}
+	}
+	return text + ": " + m.Choice.Reason
 }
 
 // rules says what plain rules do.

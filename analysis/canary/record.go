@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +29,9 @@ type Record struct {
 	Decision analysis.Decision `json:"decision"`
 	// State is the judge's, in some of the records.
 	State json.RawMessage `json:"state,omitempty"`
+	// Choices are the methods that the state was gathered by, of metrics whose plan
+	// leaves them open.
+	Choices map[string]analysis.Choice `json:"choices,omitempty"`
 }
 
 // Records reads what analyze steps have recorded, oldest first; what is no such
@@ -43,20 +47,28 @@ func Records(progress []json.RawMessage) []Record {
 	return records
 }
 
-// judge is where the recorded one left off, or a new one.
-func (s *Step) judge(progress []json.RawMessage) (*analysis.Judge, error) {
-	records := Records(progress)
-	for _, r := range slices.Backward(records) {
+// judge is where the recorded one left off, or a new one, and the choices of methods
+// that it goes by: those of its beginning.
+func (s *Step) judge(a ripcord.Attempt) (*analysis.Judge, map[string]analysis.Choice, error) {
+	for _, r := range slices.Backward(Records(a.Progress)) {
 		if r.State == nil {
 			continue
 		}
-		j, err := analysis.Restore(s.set.spec(), r.State)
+		j, err := analysis.Restore(s.spec(r.Choices), r.State)
 		if err != nil {
-			return nil, ripcord.Errorf(ripcord.CodeInternal, "what the analysis has recorded cannot be read: %w", err)
+			return nil, nil, ripcord.Errorf(ripcord.CodeInternal, "what the analysis has recorded cannot be read: %w", err)
 		}
-		return j, nil
+		return j, r.Choices, nil
 	}
-	return analysis.New(s.set.spec())
+	chosen, err := s.choices()
+	if err != nil {
+		_, _ = fmt.Fprintf(a.Output, "what is known of the old version is not used: %v\n", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(chosen)) {
+		_, _ = fmt.Fprintf(a.Output, "%s: %s\n", name, chosen[name].Reason)
+	}
+	j, err := analysis.New(s.spec(chosen))
+	return j, chosen, err
 }
 
 // recorder writes decisions down, with the judge's state now and then.
@@ -67,11 +79,13 @@ type recorder struct {
 	newest analysis.Decision
 	points []analysis.Point
 	write  func(ctx context.Context, data any) error
+	// choices are those that the judge goes by.
+	choices map[string]analysis.Choice
 }
 
 // newRecorder goes on where the recorded decisions end.
-func newRecorder(a ripcord.Attempt) *recorder {
-	r := &recorder{write: a.Record}
+func newRecorder(a ripcord.Attempt, choices map[string]analysis.Choice) *recorder {
+	r := &recorder{write: a.Record, choices: choices}
 	for _, old := range Records(a.Progress) {
 		r.note(old.Decision)
 	}
@@ -105,7 +119,7 @@ func (r *recorder) record(ctx context.Context, j *analysis.Judge, d analysis.Dec
 		if err != nil {
 			return fmt.Errorf("the state of the analysis: %w", err)
 		}
-		entry.State, r.saved = state, d.At
+		entry.State, entry.Choices, r.saved = state, r.choices, d.At
 	}
 	if err := r.write(ctx, entry); err != nil {
 		return err

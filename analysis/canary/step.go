@@ -51,24 +51,33 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		s.latest.tell(s.place(), analysis.Decision{Verdict: analysis.VerdictContinue, MayAdvance: true})
 		return wait(ctx, a.Enough)
 	}
-	j, err := s.judge(a.Progress)
+	j, chosen, err := s.judge(a)
 	if err != nil {
 		return err
 	}
-	r := newRecorder(a)
+	r := newRecorder(a, chosen)
 	defer s.keep(a, r)
-	return s.judgeOn(ctx, a, j, r)
+	g := newGatherer()
+	defer s.keepPast(a, g)
+	return s.judgeOn(ctx, a, j, r, g)
+}
+
+// keepPast keeps what the old version did, for later releases. A gap fails nothing.
+func (s *Step) keepPast(a ripcord.Attempt, g *gatherer) {
+	if err := s.addPast(g.seen); err != nil {
+		_, _ = fmt.Fprintf(a.Output, "what the old version did could not be kept for later releases: %v\n", err)
+	}
 }
 
 // judgeOn looks again and again.
-func (s *Step) judgeOn(ctx context.Context, a ripcord.Attempt, j *analysis.Judge, r *recorder) error {
+func (s *Step) judgeOn(ctx context.Context, a ripcord.Attempt, j *analysis.Judge, r *recorder, g *gatherer) error {
 	out, at := &teller{out: a.Output}, s.clock(j.Decide().At)
 	var ended time.Time
 	for {
 		if ended.IsZero() && over(a.Enough) {
 			ended = at()
 		}
-		d, err := s.look(ctx, j, a, at())
+		d, err := s.look(ctx, j, a, at(), g)
 		if err != nil {
 			return err
 		}
@@ -112,7 +121,7 @@ func (s *Step) clock(last time.Time) func() time.Time {
 }
 
 // look reads all metrics at once and lets the judge decide.
-func (s *Step) look(ctx context.Context, j *analysis.Judge, a ripcord.Attempt, at time.Time) (analysis.Decision, error) {
+func (s *Step) look(ctx context.Context, j *analysis.Judge, a ripcord.Attempt, at time.Time, g *gatherer) (analysis.Decision, error) {
 	o := analysis.Observation{At: at, Alone: s.alone(a), Samples: map[string]analysis.Sample{}}
 	readings := s.read(ctx)
 	if ctx.Err() != nil {
@@ -120,6 +129,9 @@ func (s *Step) look(ctx context.Context, j *analysis.Judge, a ripcord.Attempt, a
 	}
 	for i := range s.set.Metrics {
 		o.Samples[s.set.Metrics[i].Name] = readings[i]
+		if s.set.Metrics[i].Kind == analysis.KindErrors && !o.Alone {
+			g.add(s.set.Metrics[i].Name, readings[i], at)
+		}
 	}
 	return j.Observe(o)
 }

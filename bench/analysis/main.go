@@ -119,9 +119,14 @@ func simulateAll(cells []cell, all []named, releases int, seed uint64) ([][]tall
 	return results, nil
 }
 
+// pastSeconds is for how long the old version is known before a release.
+const pastSeconds = hour / 2
+
 func simulate(c cell, all []named, releases int, seed uint64) ([]tally, error) {
 	tallies := make([]tally, len(all))
 	for release := range releases {
+		// Another generator, so that the release is the same whatever was before it.
+		c.past = c.pastOf(rand.New(rand.NewPCG(^seed, uint64(release))), pastSeconds)
 		looks := c.hourOf(rand.New(rand.NewPCG(seed, uint64(release))))
 		for n, named := range all {
 			r, err := named.make(c)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 
 	"github.com/ripcord-dev/ripcord/analysis"
@@ -47,12 +48,21 @@ func rules() []named {
 		f, err := analysis.NewFuseProcess(limits, analysis.Fuse{}, analysis.DefaultAlpha)
 		return &evidence{comparison: windows, fuse: &f, tick: c.tick}, err
 	}
+	learned := func(c cell) (rule, error) {
+		choice, err := analysis.ChooseAlone([]analysis.Stretch{c.past})
+		if err != nil || choice.Method == analysis.MethodFractions {
+			r, wrong := fused(c)
+			return r, errors.Join(err, wrong)
+		}
+		return guarded(c, choice)
+	}
 	return []named{
 		{"counts (A1), tolerance 1", ours(analysis.Choice{Method: analysis.MethodCounts}, 1)},
 		{"counts (A1), tolerance 1.25", ours(analysis.Choice{Method: analysis.MethodCounts}, analysis.DefaultTolerance)},
 		{"fractions of 30 s (A2), tolerance 1", ours(analysis.DefaultChoice(), 1)},
 		{"fractions of 30 s (A2), tolerance 1.25", ours(analysis.DefaultChoice(), analysis.DefaultTolerance)},
 		{"fractions and fuse (the default)", fused},
+		{"by A/A: guarded counts, or the default", learned},
 		{"Flagger-like, 5 fails, 99 %", minutes(func(cell) float64 { return 0.01 }, 5)},
 		{"Flagger-like, 5 fails, 3x", minutes(tuned, 5)},
 		{"Argo-like, limit 0, 3x", minutes(tuned, 1)},
@@ -61,10 +71,23 @@ func rules() []named {
 	}
 }
 
+// guarded is the analysis where an A/A comparison showed independent failures.
+func guarded(c cell, choice analysis.Choice) (rule, error) {
+	limits := analysis.Limits{Tolerance: analysis.DefaultTolerance, Worse: analysis.DefaultWorse, Floor: analysis.DefaultFloor}
+	bare, err := analysis.NewComparison(limits, choice)
+	if err != nil {
+		return nil, err
+	}
+	spec := analysis.Fuse{Part: 1, Cluster: choice.Guard, Independent: true}
+	f, err := analysis.NewFuseProcess(limits, spec, analysis.DefaultAlpha)
+	return &evidence{comparison: bare, fuse: &f, spec: spec, tick: c.tick}, err
+}
+
 // evidence is the analysis with the floor, and with the fuse where there is one.
 type evidence struct {
 	comparison analysis.Comparison
 	fuse       *analysis.FuseProcess
+	spec       analysis.Fuse
 	tick       float64
 }
 
@@ -85,7 +108,7 @@ func (e *evidence) look(_ int, l look) (bool, error) {
 			return false, err
 		}
 		e.fuse = &fuse
-		logE = analysis.Fuse{}.Mix(logE, fuse.LogE())
+		logE = e.spec.Mix(logE, fuse.LogE())
 	}
 	return logE >= -math.Log(analysis.DefaultAlpha), nil
 }

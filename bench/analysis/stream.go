@@ -3,6 +3,8 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+
+	"github.com/ripcord-dev/ripcord/analysis"
 )
 
 const hour = 3600.0 // seconds
@@ -23,11 +25,15 @@ type cell struct {
 	// cluster is how long in seconds clusters of failures last at most; between
 	// them there are no failures.
 	cluster float64
+	// size is how many failures a cluster has on average; 0 is 20.
+	size float64
 	// stumbles are bursts of twenty failures within two seconds, of the new version
 	// alone, each at any time of the hour.
 	stumbles int
 	// tick is how many seconds are between two looks.
 	tick float64
+	// past is what the old version did alone before the release.
+	past analysis.Stretch
 }
 
 // ticks are those of the hour.
@@ -90,16 +96,35 @@ func (c cell) hourOf(r *rand.Rand) []look {
 	return looks
 }
 
+// pastOf simulates what the old version did alone, for so many seconds, in spans of
+// ten seconds or one look. Of the cell's troubles it has had the clusters only.
+func (c cell) pastOf(r *rand.Rand, seconds float64) analysis.Stretch {
+	c.stages, c.share, c.burst, c.drift, c.stumbles, c.failing, c.ratio = nil, 0, 0, 0, 0, 0, 1
+	var stretch analysis.Stretch
+	for stretch.Spans == nil || float64(len(stretch.Spans))*c.tick < seconds {
+		for _, l := range c.hourOf(r) {
+			stretch.Spans = append(stretch.Spans, analysis.Span{
+				Seconds: c.tick, ArmCounts: analysis.ArmCounts{Requests: l.oldRequests, Failures: l.oldFailures},
+			})
+		}
+	}
+	stretch.Spans = stretch.Spans[:int(seconds/c.tick)]
+	return stretch
+}
+
 // addClusters lays clusters of failures over the hour, on the new version with
 // the chance of its share: an instance that stumbles. Each has a size of its own
 // (geometric, mean 20) and spreads over up to c.cluster seconds. There are so
 // many that the mean rate is c.base.
 func (c cell) addClusters(r *rand.Rand, looks []look) {
-	const mean = 20.0
+	mean := c.size
+	if mean == 0 {
+		mean = 20
+	}
 	for range poisson(r, c.base*c.rate*hour/mean) {
 		at, length := r.Float64()*hour, c.cluster*(0.25+0.75*r.Float64())
 		onNew := r.Float64() < c.shareAt(min(c.ticksIn(at), c.ticks()-1))
-		size := 1 + int(math.Log(r.Float64())/math.Log(1-1/mean))
+		size := 1 + int(math.Log1p(-r.Float64())/math.Log(1-1/mean))
 		c.addCluster(r, looks, burst{at, length, size, onNew})
 	}
 }

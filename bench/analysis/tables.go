@@ -53,7 +53,7 @@ func soonTable(cells []cell, all []named, results [][]tally) string {
 // many bad cells, a line each.
 func wideTable(set settings) (string, error) {
 	cells, everyone := looked(bad(true), set.tick), rules()
-	all := []named{everyone[byFractionsTolerant], everyone[byDefault], everyone[byFlagger], everyone[byArgo]}
+	all := []named{everyone[byFractionsTolerant], everyone[byDefault], everyone[byLearned], everyone[byFlagger], everyone[byArgo]}
 	results, err := simulateAll(cells, all, set.releases, set.seed+1)
 	if err != nil {
 		return "", err
@@ -85,8 +85,8 @@ func seconds(v float64) string {
 // aims are those of the bare tests, which tolerate no difference; a tolerance of
 // 1.25, the default, is shown beside it.
 const (
-	byCounts, byCountsTolerant, byFractions, byFractionsTolerant, byDefault, byFlagger, byArgo = 0, 1, 2, 3, 4, 6, 7
-	fiveTimes, twentyTimes                                                                     = 0, 1
+	byCounts, byCountsTolerant, byFractions, byFractionsTolerant, byDefault, byLearned, byFlagger, byArgo = 0, 1, 2, 3, 4, 5, 7, 8
+	fiveTimes, twentyTimes                                                                                = 0, 1
 )
 
 // figures are those with an aim. A figure over cells is that of the worst one.
