@@ -82,6 +82,9 @@ func parse(data []byte) (settings, error) {
 		if s.Checks[i].Interval == 0 {
 			s.Checks[i].Interval = s.Interval
 		}
+		if s.Checks[i].Flapping == (health.Flapping{}) {
+			s.Checks[i].Flapping = s.Flapping
+		}
 		if err := s.Checks[i].Complete("watch"); err != nil {
 			return s, err
 		}

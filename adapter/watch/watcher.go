@@ -21,6 +21,8 @@ type looker struct {
 	interval time.Duration
 	// look returns nil when all is well. It runs beside the watcher.
 	look func(ctx context.Context) *finding
+	// failures is how many bad looks in a row fail the watch.
+	failures int
 	// answers are what was seen; last is the newest bad look.
 	answers health.Steadiness
 	last    *finding
@@ -53,7 +55,7 @@ func (w *watcher) assemble(ctx context.Context) error {
 			return err
 		}
 		for _, q := range questions {
-			w.lookers = append(w.lookers, &looker{name: q.Name, interval: check.Interval.Std(), look: asking(q)})
+			w.lookers = append(w.lookers, &looker{name: q.Name, interval: check.Interval.Std(), look: asking(q), failures: check.Failures, answers: health.Steadiness{Flapping: check.Flapping}})
 		}
 	}
 	look, err := w.instances(ctx)
@@ -67,7 +69,12 @@ func (w *watcher) assemble(ctx context.Context) error {
 		w.lookers = append(w.lookers, &looker{name: "requests", interval: set.Interval.Std(), look: w.traffic()})
 	}
 	for _, l := range w.lookers {
-		l.answers = health.Steadiness{Flapping: set.Flapping}
+		if l.failures == 0 {
+			l.failures = set.Failures
+		}
+		if l.answers.Flapping == (health.Flapping{}) {
+			l.answers.Flapping = set.Flapping
+		}
 	}
 	if len(w.lookers) == 0 {
 		w.note("nothing is watched, because no check is given; this is only a wait")
@@ -169,15 +176,15 @@ func (w *watcher) take(r seen) error {
 	l.answers.Take(false)
 	l.last = r.bad
 	if !r.bad.final {
-		w.note("%s: %s (%d of %d)", l.name, r.bad.text, l.answers.Bad(), w.step.set.Failures)
+		w.note("%s: %s (%d of %d)", l.name, r.bad.text, l.answers.Bad(), l.failures)
 	}
-	if l.answers.Bad() < w.step.set.Failures && !l.answers.Flaps() && !r.bad.final {
+	if l.answers.Bad() < l.failures && !l.answers.Flaps() && !r.bad.final {
 		return nil
 	}
 	f := &ripcord.Failure{Class: ripcord.FailedHealth, Summary: r.bad.text, Lines: r.bad.lines, Final: true}
 	switch {
 	case r.bad.final:
-	case l.answers.Bad() < w.step.set.Failures:
+	case l.answers.Bad() < l.failures:
 		f.Summary = fmt.Sprintf("%s: %s, %s into the watch; its last bad answer: %s", l.name, l.answers.Describe(), w.watched(), r.bad.text)
 	default:
 		f.Summary = fmt.Sprintf("%s: %s, %s, %s into the watch", l.name, r.bad.text, health.Times(l.answers.Bad()), w.watched())

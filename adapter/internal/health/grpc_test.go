@@ -189,7 +189,7 @@ func TestGRPCRefused(t *testing.T) {
 		"does not say which server": {GRPC: &health.GRPC{}},
 		"is not an address":         {GRPC: &health.GRPC{Address: "http://127.0.0.1:1"}},
 		"more than one of":          {GRPC: &health.GRPC{Address: "127.0.0.1:1"}, Targets: "127.0.0.1:2"},
-		"a path goes with http":     {GRPC: &health.GRPC{}, Targets: "127.0.0.1:2", Path: "/x"},
+		"in more than one way":      {GRPC: &health.GRPC{}, Targets: "127.0.0.1:2", Path: "/x"},
 	} {
 		if err := set.Complete("check"); ripcord.CodeOf(err) != ripcord.CodePlan || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

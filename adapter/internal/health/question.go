@@ -80,17 +80,9 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 			return err
 		}}
 	}
-	switch {
-	case s.Command != nil:
-		return []Question{timed(strings.Join(script(s.Command), " "), func(ctx context.Context) error { return k.command(ctx, s) })}, nil
-	case s.TCP != "":
-		return []Question{timed(s.TCP, func(ctx context.Context) error { return k.tcp(ctx, s.TCP) })}, nil
-	case s.SQL != nil:
-		return []Question{timed(s.SQL.name(), func(ctx context.Context) error { return k.sql(ctx, s) })}, nil
-	case s.GRPC != nil && s.GRPC.Address != "":
-		return []Question{timed(s.GRPC.Address, func(ctx context.Context) error { return k.grpc(ctx, s, s.GRPC.Address) })}, nil
-	case s.HTTP != "":
-		return []Question{timed(s.HTTP, func(ctx context.Context) error { return k.http(ctx, s, s.HTTP) })}, nil
+	if s.Targets == "" {
+		name, ask := k.question(s)
+		return []Question{timed(name, ask)}, nil
 	}
 	var all []Question
 	for target := range strings.SplitSeq(s.Targets, ",") {
@@ -101,21 +93,53 @@ func (k Asker) Questions(s Settings) ([]Question, error) {
 		if _, _, err := net.SplitHostPort(target); err != nil {
 			return nil, &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: fmt.Sprintf("the target %q is not an address like 127.0.0.1:8080", target)}
 		}
-		if s.GRPC != nil {
-			all = append(all, timed(target, func(ctx context.Context) error { return k.grpc(ctx, s, target) }))
-			continue
-		}
-		if s.Path == "" {
-			all = append(all, timed(target, func(ctx context.Context) error { return k.tcp(ctx, target) }))
-			continue
-		}
-		at := "http://" + target + s.Path
-		all = append(all, timed(at, func(ctx context.Context) error { return k.http(ctx, s, at) }))
+		name, ask := k.question(s.at(target))
+		all = append(all, timed(name, ask))
 	}
 	if len(all) == 0 {
 		return nil, &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: "there is no target to ask: targets is empty"}
 	}
 	return all, nil
+}
+
+// question is what is asked, and how.
+func (k Asker) question(s Settings) (name string, ask func(context.Context) error) {
+	switch {
+	case s.Command != nil:
+		return strings.Join(script(s.Command), " "), func(ctx context.Context) error { return k.command(ctx, s) }
+	case s.SQL != nil:
+		return s.SQL.name(), func(ctx context.Context) error { return k.sql(ctx, s) }
+	case s.GRPC != nil:
+		return s.GRPC.Address, func(ctx context.Context) error { return k.grpc(ctx, s, s.GRPC.Address) }
+	case s.HTTP != "":
+		return s.HTTP, func(ctx context.Context) error { return k.http(ctx, s, s.HTTP) }
+	}
+	return s.TCP, func(ctx context.Context) error { return k.tcp(ctx, s.TCP) }
+}
+
+// at are the settings for one target.
+func (s Settings) at(target string) Settings {
+	fill := strings.NewReplacer("${instance.address}", target, "${instance.port}", target[strings.LastIndexByte(target, ':')+1:])
+	s.Targets = ""
+	switch {
+	case s.Command != nil:
+		words := make([]string, len(s.Command))
+		for i, word := range s.Command {
+			words[i] = fill.Replace(word)
+		}
+		s.Command = words
+	case s.SQL != nil:
+		s.SQL = new(*s.SQL)
+		s.SQL.URL = fill.Replace(s.SQL.URL)
+	case s.GRPC != nil:
+		s.GRPC = new(*s.GRPC)
+		s.GRPC.Address = target
+	case s.Path != "":
+		s.HTTP = "http://" + target + s.Path
+	default:
+		s.TCP = target
+	}
+	return s
 }
 
 func (k Asker) tcp(ctx context.Context, address string) error {

@@ -20,8 +20,9 @@ import (
 // Settings say what is asked, and what counts as an answer.
 type Settings struct {
 	// HTTP is a URL, TCP an address, Command an argument list, Targets a list of
-	// addresses with commas. Exactly one of these, GRPC and SQL is set; GRPC
-	// without an address goes with Targets.
+	// addresses with commas. Exactly one of these, GRPC and SQL is set. With
+	// Targets, one of Path, GRPC (without an address), SQL and Command says how each
+	// is asked; in the last two stand ${instance.address} and ${instance.port}.
 	HTTP    string   `json:"http"`
 	TCP     string   `json:"tcp"`
 	Command []string `json:"command"`
@@ -39,6 +40,8 @@ type Settings struct {
 	FollowRedirects bool `json:"follow_redirects"`
 	// Successes is how many good answers in a row count as well; 0 is 3.
 	Successes int `json:"successes"`
+	// Failures is how many bad answers in a row fail a watch; 0 leaves it to that.
+	Failures int `json:"failures"`
 	// Stable is how long it has to answer well, without a bad answer in between.
 	Stable   ripcord.Duration `json:"stable"`
 	Flapping Flapping         `json:"flapping"`
@@ -94,17 +97,15 @@ func (s *Settings) Complete(kind string) error {
 func (s *Settings) Row() int { return Row(s.Successes, s.Stable.Std(), s.Interval.Std()) }
 
 func (s *Settings) one(kind string) error {
-	set := 0
-	for _, is := range []bool{s.HTTP != "", s.TCP != "", s.Command != nil, s.Targets != "", s.SQL != nil, s.GRPC != nil && (s.GRPC.Address != "" || s.Targets == "")} {
-		if is {
-			set++
-		}
-	}
+	alone := s.Targets == ""
+	set := number(s.HTTP != "", s.TCP != "", !alone, alone && s.Command != nil, alone && s.SQL != nil, s.GRPC != nil && (alone || s.GRPC.Address != ""))
 	switch {
 	case set == 0:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: nothing is asked", kind).WithFix("set one of http, tcp, grpc, sql, command, targets")
 	case set > 1:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: more than one of http, tcp, grpc, sql, command, targets is set", kind).WithFix("make a step or check of each")
+	case number(s.Path != "", s.GRPC != nil, s.SQL != nil, s.Command != nil) > 1:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: targets are asked in more than one way", kind).WithFix("keep one of path, grpc, sql, command")
 	case s.Command != nil && (len(s.Command) == 0 || s.Command[0] == ""):
 		return ripcord.Errorf(ripcord.CodePlan, "%s: the command is empty", kind)
 	case s.HTTP != "" && !open(s.HTTP):
@@ -116,10 +117,8 @@ func (s *Settings) one(kind string) error {
 		if _, _, err := net.SplitHostPort(s.TCP); err != nil {
 			return ripcord.Errorf(ripcord.CodePlan, "%s: tcp %q is not an address", kind, s.TCP).WithFix("write it like 127.0.0.1:5432")
 		}
-	case s.GRPC != nil && s.GRPC.Address == "" && s.Targets == "":
+	case s.GRPC != nil && s.GRPC.Address == "" && alone:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: grpc does not say which server", kind).WithFix("write it like grpc: 127.0.0.1:50051")
-	case s.GRPC != nil && s.Path != "":
-		return ripcord.Errorf(ripcord.CodePlan, "%s: a path goes with http, not with grpc", kind)
 	case s.GRPC != nil:
 		return s.GRPC.complete(kind)
 	case s.SQL != nil:
@@ -128,6 +127,17 @@ func (s *Settings) one(kind string) error {
 		return ripcord.Errorf(ripcord.CodePlan, "%s: the path %q does not begin with /", kind, s.Path)
 	}
 	return nil
+}
+
+// number counts what is so.
+func number(all ...bool) int {
+	n := 0
+	for _, is := range all {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Settings) ranges(kind string) error {
@@ -139,6 +149,8 @@ func (s *Settings) ranges(kind string) error {
 		return ripcord.Errorf(ripcord.CodePlan, "%s: status, contains and follow_redirects need http, or targets with a path", kind)
 	case s.Path != "" && s.Targets == "":
 		return ripcord.Errorf(ripcord.CodePlan, "%s: path needs targets", kind).WithFix("put the path into http")
+	case s.Failures < 0 || s.Failures > 1000:
+		return ripcord.Errorf(ripcord.CodePlan, "%s: failures must lie between 1 and 1000", kind)
 	case s.Successes < 0 || s.Successes > 1000:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: successes must lie between 1 and 1000", kind)
 	case s.Interval < 0 || s.Interval.Std() < 10*time.Millisecond || s.Interval.Std() > time.Hour:

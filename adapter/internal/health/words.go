@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -46,6 +47,29 @@ func (s *Settings) Describe() string {
 		}
 		return strings.TrimSpace(text)
 	}
+	if s.Targets == "" {
+		return s.describeOne(answer)
+	}
+	who, many := targets(s.Targets)
+	verb := "s"
+	if many {
+		verb = ""
+	}
+	switch {
+	case s.GRPC != nil:
+		return who + " say" + verb + " over gRPC that " + s.GRPC.whole() + " is serving"
+	case s.SQL != nil:
+		return who + " answer" + verb + " " + strconv.Quote(oneLine(s.SQL.query()))
+	case s.Command != nil:
+		return "`" + strings.Join(script(s.Command), " ") + "` exits with 0 for " + who
+	case s.Path != "":
+		return answer(who, many)
+	}
+	return who + " accept" + verb + " connections"
+}
+
+// describeOne is for one thing that is asked.
+func (s *Settings) describeOne(answer func(who string, many bool) string) string {
 	switch {
 	case s.Command != nil:
 		return "`" + strings.Join(script(s.Command), " ") + "` exits with 0"
@@ -53,25 +77,12 @@ func (s *Settings) Describe() string {
 		return fmt.Sprintf("%s answers %q with %q", s.SQL.name(), oneLine(s.SQL.query()), *s.SQL.Equals)
 	case s.SQL != nil:
 		return fmt.Sprintf("%s answers %q", s.SQL.name(), oneLine(s.SQL.query()))
-	case s.GRPC != nil && s.GRPC.Address != "":
+	case s.GRPC != nil:
 		return s.GRPC.Address + " says over gRPC that " + s.GRPC.whole() + " is serving"
 	case s.HTTP != "":
 		return answer(s.HTTP, false)
-	case s.TCP != "":
-		return s.TCP + " accepts connections"
 	}
-	who, many := targets(s.Targets)
-	switch {
-	case s.GRPC != nil && many:
-		return who + " say over gRPC that " + s.GRPC.whole() + " is serving"
-	case s.GRPC != nil:
-		return who + " says over gRPC that " + s.GRPC.whole() + " is serving"
-	case s.Path != "":
-		return answer(who, many)
-	case many:
-		return who + " accept connections"
-	}
-	return who + " accepts connections"
+	return s.TCP + " accepts connections"
 }
 
 // script leaves out the shell that a text of the plan file is given to.

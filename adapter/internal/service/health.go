@@ -61,7 +61,7 @@ func (h *Health) Complete() {
 	h.Flapping.Complete()
 }
 
-// Steadiness judges an instance's answers while it starts.
+// steadiness judges an instance's answers while it starts.
 func (h *Health) steadiness() health.Steadiness {
 	return health.Steadiness{Row: health.Row(h.Successes, h.Stable.Std(), h.Interval.Std()), Flapping: h.Flapping}
 }
@@ -106,19 +106,5 @@ func (h *Health) Refuse(wrong Problem) error {
 
 // question is what an instance is asked that is not asked over HTTP or TCP.
 func (h *Health) question(address string) health.Settings {
-	fill := strings.NewReplacer("${instance.address}", address, "${instance.port}", address[strings.LastIndexByte(address, ':')+1:])
-	set := health.Settings{AttemptTimeout: h.Timeout}
-	switch {
-	case h.GRPC != nil:
-		of := *h.GRPC
-		of.Address, set.GRPC = address, &of
-	case h.SQL != nil:
-		of := *h.SQL
-		of.URL, set.SQL = fill.Replace(of.URL), &of
-	default:
-		for _, word := range h.Command {
-			set.Command = append(set.Command, fill.Replace(word))
-		}
-	}
-	return set
+	return health.Settings{Targets: address, GRPC: h.GRPC, SQL: h.SQL, Command: h.Command, AttemptTimeout: h.Timeout}
 }
