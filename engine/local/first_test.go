@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,13 @@ type appends struct {
 	*memory.Store
 
 	kinds [][]ripcord.EntryKind
+	// read counts how often entries were asked for.
+	read int
+}
+
+func (a *appends) Entries(ctx context.Context, run ripcord.RunID, after uint64) iter.Seq2[ripcord.Entry, error] {
+	a.read++
+	return a.Store.Entries(ctx, run, after)
 }
 
 func (a *appends) Append(ctx context.Context, entries ...ripcord.Entry) error {
@@ -94,6 +102,27 @@ func TestFlushes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was planned just now is not read back, and who carries it out is said with
+// the first append.
+func TestPlannedJustNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkbench(t, set("a", noCheck))
+		noted := &appends{Store: w.store}
+		state := w.run(func(o *local.Options) {
+			o.Journal, o.StateID = noted, ""
+			o.Planned = &ripcord.Entry{Kind: ripcord.RunPlanned, Run: "r1", Plan: &w.plan}
+		})
+		want := [][]ripcord.EntryKind{
+			{ripcord.RunAttached, ripcord.RunBundled, ripcord.RunStarted, ripcord.StepChecked, ripcord.StepIntent},
+			{ripcord.StepApplied, ripcord.RunCommitted, ripcord.RunSucceeded},
+		}
+		if state.State != ripcord.StateSucceeded || !slices.EqualFunc(noted.kinds, want, slices.Equal) || noted.read > 0 {
+			t.Errorf("%s, read %d times, became durable together:\n%v\nwant\n%v", state.State, noted.read, noted.kinds, want)
+		}
+	})
 }
 
 // looksLate makes the Check of step b wait.

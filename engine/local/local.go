@@ -98,6 +98,8 @@ type Executor struct {
 	// looked for last.
 	asked  int64
 	polled time.Time
+	// unsaid goes before the next append, together with it.
+	unsaid []ripcord.Entry
 	// appends counts what became durable, to notice that the state has changed.
 	appends int
 
@@ -131,8 +133,7 @@ func (x *Executor) Run(ctx context.Context) (*engine.State, error) {
 	if err := x.load(ctx); err != nil {
 		return nil, err
 	}
-	by := x.Lease.Executor
-	if err := x.append(ctx, ripcord.Entry{Kind: ripcord.RunAttached, Executor: &by}); err != nil {
+	if err := x.attach(ctx); err != nil {
 		return x.state, err
 	}
 	for {
@@ -151,11 +152,26 @@ func (x *Executor) left() bool {
 	return x.LeaveOnHold && x.state.Hold != nil && len(x.active) == 0
 }
 
+// attach says who carries the run out. Nothing can be in progress in a run that
+// was planned just now, so that there it goes with the first append of all.
+func (x *Executor) attach(ctx context.Context) error {
+	by := x.Lease.Executor
+	attached := ripcord.Entry{Kind: ripcord.RunAttached, Executor: &by}
+	if x.fresh() {
+		x.unsaid = []ripcord.Entry{attached}
+		return nil
+	}
+	return x.append(ctx, attached)
+}
+
+// fresh reports whether all that the journal has of the run is its plan.
+func (x *Executor) fresh() bool { return x.Planned != nil && len(x.Planned.Plan.Reverts) == 0 }
+
 // load folds the journal. A rollback run begins with the entries of the release
 // that it takes back.
 func (x *Executor) load(ctx context.Context) error {
-	if p := x.Planned; p != nil && len(p.Plan.Reverts) == 0 {
-		x.state = engine.Fold([]ripcord.Entry{*p})
+	if x.fresh() {
+		x.state = engine.Fold([]ripcord.Entry{*x.Planned})
 		return nil
 	}
 	entries, err := Load(ctx, x.Journal, x.run)
@@ -394,6 +410,9 @@ func (x *Executor) appendLocked(ctx context.Context, entries ...ripcord.Entry) e
 	if x.err != nil {
 		return x.err
 	}
+	if len(x.unsaid) > 0 {
+		entries = append(x.unsaid, entries...)
+	}
 	now := x.Runtime.Now().UTC()
 	for i := range entries {
 		entries[i].Version, entries[i].Run, entries[i].Fence = ripcord.EntryVersion, x.run, x.Lease.Fence
@@ -403,6 +422,7 @@ func (x *Executor) appendLocked(ctx context.Context, entries ...ripcord.Entry) e
 		return x.fatalLocked(err)
 	}
 	x.appends++
+	x.unsaid = nil
 	for _, e := range entries {
 		x.state.Apply(e)
 		if x.Observe != nil {
