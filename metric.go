@@ -3,6 +3,7 @@ package ripcord
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -52,11 +53,24 @@ type Side struct {
 
 // Expand puts the side's properties into text: ${side.colour}, ${side.addresses},
 // ${side.version}, and ${side.instances}, a regular expression that the addresses
-// match.
+// match and nothing else, with its backslashes doubled: it stands in the double
+// quotes of a query.
 func (s Side) Expand(text string) string {
-	instances := strings.ReplaceAll(strings.ReplaceAll(s.Addresses, ".", `\\.`), ",", "|")
 	return strings.NewReplacer("${side.colour}", s.Colour, "${side.addresses}", s.Addresses,
-		"${side.version}", s.Version, "${side.instances}", instances).Replace(text)
+		"${side.version}", s.Version, "${side.instances}", s.instances()).Replace(text)
+}
+
+func (s Side) instances() string {
+	if strings.Contains(s.Addresses, "${") { // not known yet
+		return s.Addresses
+	}
+	var patterns []string
+	for address := range strings.SplitSeq(s.Addresses, ",") {
+		if address = strings.TrimSpace(address); address != "" {
+			patterns = append(patterns, regexp.QuoteMeta(address))
+		}
+	}
+	return strings.ReplaceAll(strings.Join(patterns, "|"), `\`, `\\`)
 }
 
 // Empty reports whether nothing is known of the side.

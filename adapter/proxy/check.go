@@ -123,11 +123,12 @@ func (s *Step) presence(v view) ripcord.Presence {
 		if !sameTargets(there, side) {
 			continue
 		}
-		serves := v.live && v.state.Listen == s.settings.Listen && hasTraffic(v.state, there.Name)
+		routed := v.state.Listen == s.settings.Listen && hasTraffic(v.state, there.Name)
+		goal := reached(v.state, s.settings.goal(v.state, there.Name))
 		switch {
-		case serves && reached(v.state, s.settings.goal(v.state, there.Name)):
+		case routed && goal && v.live:
 			return ripcord.Present
-		case serves: // with another part, as an earlier stage left it
+		case routed && !goal: // with another part, as an earlier stage left it; a proxy that has just died is started again
 		default:
 			partial = true
 		}

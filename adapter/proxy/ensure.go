@@ -55,10 +55,7 @@ func (s *Step) ensure(ctx context.Context, listen string) (dataplane.Status, err
 			return dataplane.Status{}, err
 		}
 	}
-	if err := s.scope.Supervisor.Start(ctx, instance); err != nil {
-		return dataplane.Status{}, err
-	}
-	status, err := s.answering(ctx, instance.ID, startPatience, func(status dataplane.Status) bool { return status.State.Listen == listen })
+	status, err := s.started(ctx, instance, startPatience, func(status dataplane.Status) bool { return status.State.Listen == listen })
 	if err != nil {
 		return status, err
 	}
@@ -113,29 +110,43 @@ func (s *Step) unclaimed(ctx context.Context, listen string) error {
 	}
 }
 
-// answering waits until the started proxy answers as it should.
-func (s *Step) answering(ctx context.Context, id string, patience time.Duration, as func(dataplane.Status) bool) (dataplane.Status, error) {
+// started starts a process and waits until it answers as it should. One that died
+// a moment ago is started again as soon as its shim has gone; one that ends by
+// itself after that has failed.
+func (s *Step) started(ctx context.Context, instance ripcord.Instance, patience time.Duration, as func(dataplane.Status) bool) (dataplane.Status, error) {
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	began := s.scope.Now()
 	for {
+		if !s.runs(limit, instance.ID) {
+			if err := s.scope.Supervisor.Start(limit, instance); err != nil && limit.Err() == nil {
+				return dataplane.Status{}, err
+			}
+		}
 		status, err := s.client.Status(limit)
 		if err == nil && as(status) {
 			return status, nil
 		}
-		if !s.failedToStart(limit, id) && wait(limit, pollInterval) {
+		if wait(limit, pollInterval) && !s.failedSince(limit, instance.ID, began) {
 			continue
 		}
 		if ctx.Err() != nil {
 			return status, ctx.Err()
 		}
-		return status, s.notStarted(ctx, id)
+		return status, s.notStarted(ctx, instance.ID)
 	}
 }
 
-// failedToStart reports whether the proxy's process has ended by itself.
-func (s *Step) failedToStart(ctx context.Context, id string) bool {
+func (s *Step) runs(ctx context.Context, id string) bool {
 	i := s.process(ctx, id)
-	return i != nil && !i.Running && i.LastExit != nil && i.LastExit.Code != 0
+	return i != nil && i.Running
+}
+
+// failedSince reports whether a process of the proxy that was started since then
+// has ended by itself.
+func (s *Step) failedSince(ctx context.Context, id string, began time.Time) bool {
+	i := s.process(ctx, id)
+	return i != nil && !i.Running && i.LastExit != nil && i.LastExit.Code != 0 && !i.LastExit.StartedAt.Before(began)
 }
 
 // process returns one of the proxy's instances, nil where there is none.

@@ -50,10 +50,7 @@ func (s *Step) replace(ctx context.Context, a ripcord.Attempt, status dataplane.
 
 // succeed starts the successor and waits until it serves.
 func (s *Step) succeed(ctx context.Context, instance ripcord.Instance, old int) (dataplane.Status, error) {
-	if err := s.scope.Supervisor.Start(ctx, instance); err != nil {
-		return dataplane.Status{}, err
-	}
-	return s.answering(ctx, instance.ID, successorPatience, func(status dataplane.Status) bool { return status.PID != old })
+	return s.started(ctx, instance, successorPatience, func(status dataplane.Status) bool { return status.PID != old })
 }
 
 // settle waits until the process before takes no request any more: it would send

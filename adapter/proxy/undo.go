@@ -26,7 +26,7 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if before.Listen == "" {
 		return s.dismantle(ctx, a, v)
 	}
-	if v.image().same(before) {
+	if v.live && v.image().same(before) {
 		return nil
 	}
 	status, err := s.ensure(ctx, before.Listen)

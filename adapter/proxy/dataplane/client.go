@@ -99,7 +99,8 @@ func (c *Client) SetStamp(ctx context.Context, s ripcord.Stamp) error {
 	return err
 }
 
-// call makes one command. Only a proxy that cannot be reached is ErrNotRunning.
+// call makes one command. Only a proxy that cannot be reached, or is gone before
+// it has told what it was asked, is ErrNotRunning.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (result T, err error) {
 	if path != drainPath {
 		limited, cancel := context.WithTimeout(ctx, commandPatience)
@@ -118,16 +119,27 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-			return result, fmt.Errorf("%w (%s)", ErrNotRunning, c.dir)
-		}
-		return result, fmt.Errorf("control socket of the proxy: %w", err)
+		return result, c.silent(method, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return result, refusal(response)
 	}
-	return result, json.NewDecoder(response.Body).Decode(&result)
+	if err := json.NewDecoder(response.Body).Decode(&result); err != nil {
+		return result, c.silent(method, err)
+	}
+	return result, nil
+}
+
+// silent explains why there was no answer. A proxy that dies while it is asked
+// something does not run; one that dies while it is told something may have obeyed.
+func (c *Client) silent(method string, err error) error {
+	gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+	died := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if gone || died && method == http.MethodGet {
+		return fmt.Errorf("%w (%s)", ErrNotRunning, c.dir)
+	}
+	return fmt.Errorf("control socket of the proxy: %w", err)
 }
 
 func refusal(response *http.Response) error {
