@@ -15,6 +15,9 @@ import (
 // plan file's folder: what a bundle must hold for the way back.
 func (s *Step) Files() []string {
 	var files []string
+	if s.away() && s.settings.Directory != "" {
+		return nil // paths are the machine's own
+	}
 	for _, argv := range [][]string{s.settings.Command, s.settings.Undo, s.settings.Check} {
 		for _, word := range scripts(argv) {
 			path, ok := s.relative(word)

@@ -32,6 +32,9 @@ func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
 	if s.settings.Check == nil {
 		return ripcord.Observation{Presence: ripcord.Unknown, Detail: "no check is declared"}, ctx.Err()
 	}
+	if s.away() {
+		return s.checkAway(ctx)
+	}
 	argv, _, err := s.bundled(s.settings.Check)
 	if err != nil {
 		return ripcord.Observation{Presence: ripcord.Unknown}, err
@@ -109,6 +112,11 @@ func readErrors(path string, secrets []string) []string {
 	if err != nil {
 		return nil // it is a help only
 	}
+	return errorLines(data, secrets)
+}
+
+// errorLines returns the newest lines of a text, without secrets.
+func errorLines(data []byte, secrets []string) []string {
 	text := string(bytes.TrimSpace(data))
 	for _, secret := range secrets {
 		if secret != "" {

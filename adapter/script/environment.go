@@ -26,7 +26,11 @@ func (s *Step) environment(ctx context.Context, direction string, number int) (e
 		"ATTEMPT": strconv.Itoa(number), "APPLICATION": s.scope.Application, "ENVIRONMENT": s.scope.Environment,
 		"VERSION": s.scope.Version, "DIRECTION": direction,
 	}
-	for _, variable := range s.environ() {
+	inherited := s.environ
+	if s.away() { // a machine has an environment of its own
+		inherited = func() []string { return nil }
+	}
+	for _, variable := range inherited() {
 		name, _, _ := strings.Cut(variable, "=")
 		if _, replaced := s.settings.Environment[name]; !replaced && !strings.HasPrefix(name, ownPrefix) {
 			env = append(env, variable)
@@ -60,6 +64,9 @@ func (s *Step) directory() string {
 // gone, undo and check run in its copy in the bundle, or in an empty folder; note
 // says so.
 func (s *Step) place(direction string) (dir, note string, err error) {
+	if s.away() {
+		return s.settings.Directory, "", nil
+	}
 	if _, _, err := s.owner(); err != nil {
 		return "", "", err
 	}

@@ -59,6 +59,13 @@ func notStarted(ctx context.Context, name string, err error) error {
 	if failure, ok := errors.AsType[*ripcord.Failure](err); ok {
 		return failure // the runner said it in plain words
 	}
+	if refused, ok := errors.AsType[*ripcord.Error](err); ok {
+		summary := fmt.Sprintf("%s could not be started: %s", name, refused.Message)
+		if refused.Fix != "" {
+			summary += "; " + refused.Fix
+		}
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: summary}
+	}
 	summary := fmt.Sprintf("%s could not be started: %v", name, err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
@@ -36,6 +37,8 @@ type Settings struct {
 	OutputLimit int64 `json:"output_limit,omitempty"`
 	// Grace is the time between SIGTERM and SIGKILL; 0 is 10 seconds.
 	Grace ripcord.Duration `json:"grace,omitempty"`
+	// Machine is the one that the commands run on; empty is this one.
+	Machine string `json:"machine,omitempty"`
 }
 
 // manual is the kind of step that a person carries out.
@@ -80,6 +83,10 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 		return wrong(`write "nothing" or leave it out`, "changes is %q", s.Changes)
 	case s.Changes != "" && s.Undo != nil:
 		return wrong("remove one of them", "a command that changes nothing has an undo")
+	case s.Machine != "" && s.User != "":
+		return wrong("remove it, and let the machine's ssh say who logs in", "user is set, but on another machine commands run as who logs in")
+	case s.Machine != "" && s.Directory != "" && !filepath.IsAbs(s.Directory) && !strings.HasPrefix(s.Directory, "${"):
+		return wrong("give an absolute path of the machine, or leave it out for the home folder", "directory %q is relative, but the commands run on another machine", s.Directory)
 	case s.OutputLimit < 0:
 		return wrong("give a number of bytes, or leave it out", "output_limit is %d", s.OutputLimit)
 	case s.Grace < 0:

@@ -46,7 +46,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	argv := s.settings.Command
-	if s.scope.Again {
+	if s.scope.Again && !s.away() {
 		var notes []string
 		if argv, notes, err = s.bundled(argv); err != nil {
 			return err
@@ -59,8 +59,10 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	c.Env = append(c.Env, "RIPCORD_OUTPUT="+outputs)
-	exit, err := s.scope.Commands.Run(ctx, c)
+	if !s.away() { // its supervisor says where, there
+		c.Env = append(c.Env, "RIPCORD_OUTPUT="+outputs)
+	}
+	exit, err := s.run(ctx, a, c, false)
 	return s.applied(ctx, c, exit, err)
 }
 
@@ -111,9 +113,12 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 		note(a.Output, "%s says that everything is back already", shown(s.settings.Check))
 		return nil
 	}
-	argv, notes, err := s.bundled(s.settings.Undo)
-	if err != nil {
-		return err
+	argv, notes := s.settings.Undo, []string(nil)
+	if !s.away() {
+		var err error
+		if argv, notes, err = s.bundled(argv); err != nil {
+			return err
+		}
 	}
 	for _, text := range notes {
 		note(a.Output, "%s", text)
@@ -122,16 +127,23 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	exit, err := s.scope.Commands.Run(ctx, c)
+	exit, err := s.run(ctx, a, c, false)
 	if err := s.ended(ctx, s.settings.Undo, c, exit, err); err != nil {
 		return err
 	}
-	return s.dropShared()
+	return s.drop(ctx)
 }
 
-// Finish drops the outputs of a step with another user: its folder lies outside
-// of the state directory, so nothing else would.
-func (s *Step) Finish(_ context.Context, _ ripcord.Attempt) error { return s.dropShared() }
+// Finish drops what a step with another user, or on another machine, left outside of
+// the state directory: nothing else would.
+func (s *Step) Finish(ctx context.Context, _ ripcord.Attempt) error { return s.drop(ctx) }
+
+func (s *Step) drop(ctx context.Context) error {
+	if s.away() {
+		return s.dropAway(ctx)
+	}
+	return s.dropShared()
+}
 
 // isBack reports whether the check proves that the world is as in before. A check
 // without an image proves nothing about what stands half-way.
@@ -156,7 +168,7 @@ func (s *Step) Resume(ctx context.Context, a ripcord.Attempt, back bool) error {
 	if err != nil {
 		return err
 	}
-	exit, err := s.scope.Commands.Resume(ctx, c)
+	exit, err := s.run(ctx, a, c, true)
 	if errors.Is(err, ripcord.ErrLost) {
 		return err
 	}

@@ -17,7 +17,7 @@ func (s *Step) Traits() ripcord.Traits {
 		Checkable:      checkable,
 		Idempotent:     s.settings.Idempotent || nothing,
 		UndoIdempotent: s.settings.UndoIdempotent || checkable || nothing,
-		Finishes:       s.settings.User != "",
+		Finishes:       s.settings.User != "" || s.away(),
 		Reversal:       s.reversal(),
 	}
 }
@@ -55,6 +55,12 @@ func (s *Step) undoText() string {
 	if s.settings.User != "" {
 		line = "as user " + s.settings.User + ": " + line
 	}
+	if s.away() {
+		if s.settings.Directory != "" {
+			line = "in " + s.settings.Directory + ": " + line
+		}
+		return "on machine " + s.settings.Machine + ", " + line
+	}
 	if dir := s.directory(); dir != "" {
 		line = "in " + dir + ": " + line
 	}
@@ -64,6 +70,9 @@ func (s *Step) undoText() string {
 // Explain says what runs.
 func (s *Step) Explain(context.Context) (string, error) {
 	text := "runs " + shown(s.settings.Command)
+	if s.away() {
+		text += " on machine " + s.settings.Machine
+	}
 	if s.isManual() {
 		text = "a person does it"
 		if s.spec.Ask != nil && s.spec.Ask.Apply != "" {
