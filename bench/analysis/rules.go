@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/ripcord-dev/ripcord/analysis"
-	"github.com/ripcord-dev/ripcord/analysis/kayenta"
+	"github.com/ripcord-dev/ripcord/bench/peers"
 )
 
 // rule looks at a release tick by tick and says when it rolls back.
@@ -31,14 +31,11 @@ func rules() []named {
 		}
 	}
 	minutes := func(rate func(cell) float64, fails int) func(cell) (rule, error) {
-		return func(c cell) (rule, error) { return &everyMinute{limit: rate(c), fails: fails, tick: c.tick}, nil }
-	}
-	tuned := func(c cell) float64 {
-		if c.base == 0 { // three times nothing is no threshold
-			return 0.01
+		return func(c cell) (rule, error) {
+			return peer{&peers.EveryMinute{Limit: rate(c), Fails: fails, Tick: c.tick}}, nil
 		}
-		return min(3*c.base, 0.9)
 	}
+	tuned := func(c cell) float64 { return peers.Tuned(c.base) }
 	fused := func(c cell) (rule, error) {
 		limits := analysis.Limits{Tolerance: analysis.DefaultTolerance, Worse: analysis.DefaultWorse, Floor: analysis.DefaultFloor}
 		windows, err := analysis.NewComparison(limits, analysis.DefaultChoice())
@@ -67,8 +64,17 @@ func rules() []named {
 		{"Flagger-like, 5 fails, 3x", minutes(tuned, 5)},
 		{"Argo-like, limit 0, 3x", minutes(tuned, 1)},
 		{"Argo-like, limit 3, 3x", minutes(tuned, 4)},
-		{"Kayenta-like, every 10 min", func(c cell) (rule, error) { return &everyTenMinutes{tick: c.tick}, nil }},
+		{"Kayenta-like, every 10 min", func(c cell) (rule, error) { return peer{&peers.EveryTenMinutes{Tick: c.tick}}, nil }},
 	}
+}
+
+// peer looks with a peer's rule.
+type peer struct{ rule peers.Rule }
+
+func (p peer) look(i int, l look) (bool, error) {
+	return p.rule.Look(i, peers.Look{
+		NewRequests: l.newRequests, NewFailures: l.newFailures, OldRequests: l.oldRequests, OldFailures: l.oldFailures,
+	})
 }
 
 // guarded is the analysis where an A/A comparison showed independent failures.
@@ -111,52 +117,4 @@ func (e *evidence) look(_ int, l look) (bool, error) {
 		logE = e.spec.Mix(logE, fuse.LogE())
 	}
 	return logE >= -math.Log(analysis.DefaultAlpha), nil
-}
-
-// everyMinute is a failure rate of the last minute above a limit, so many times
-// in all: that of Flagger (interval 1 min, threshold 5) and of Argo Rollouts
-// (interval 1 min, failureLimit 0 or 3).
-type everyMinute struct {
-	limit, tick      float64
-	fails            int
-	requests, failed float64
-	count            int
-}
-
-func (e *everyMinute) look(i int, l look) (bool, error) {
-	e.requests += l.newRequests
-	e.failed += l.newFailures
-	if (i+1)%int(60/e.tick) != 0 {
-		return false, nil
-	}
-	if e.requests > 0 && e.failed/e.requests > e.limit {
-		e.count++
-	}
-	e.requests, e.failed = 0, 0
-	return e.count >= e.fails, nil
-}
-
-// everyTenMinutes is Kayenta's judge on the failure rates of all minutes so far.
-type everyTenMinutes struct {
-	canary, baseline []float64
-	minute           look
-	tick             float64
-}
-
-func (e *everyTenMinutes) look(i int, l look) (bool, error) {
-	e.minute.newRequests += l.newRequests
-	e.minute.newFailures += l.newFailures
-	e.minute.oldRequests += l.oldRequests
-	e.minute.oldFailures += l.oldFailures
-	if (i+1)%int(60/e.tick) != 0 {
-		return false, nil
-	}
-	e.canary = append(e.canary, e.minute.newFailures/e.minute.newRequests)
-	e.baseline = append(e.baseline, e.minute.oldFailures/e.minute.oldRequests)
-	e.minute = look{}
-	if (i+1)%int(600/e.tick) != 0 {
-		return false, nil
-	}
-	r := kayenta.Classify(e.baseline, e.canary, kayenta.Config{Direction: kayenta.Increase, AllowedIncrease: analysis.DefaultTolerance})
-	return r.Label == kayenta.High, nil
 }
