@@ -55,11 +55,13 @@ type Traffic struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// SideTraffic counts one side since the proxy, or the side, began.
+// SideTraffic counts one side since the proxy, or the side, began. Errors are the
+// version's, Refused is what the proxy refused by itself.
 type SideTraffic struct {
 	Name       string  `json:"name"`
 	Requests   uint64  `json:"requests"`
 	Errors     uint64  `json:"errors"`
+	Refused    uint64  `json:"refused,omitempty"`
 	InFlight   int64   `json:"in_flight"`
 	P50Seconds float64 `json:"p50_seconds"`
 	P99Seconds float64 `json:"p99_seconds"`
@@ -190,7 +192,7 @@ func (t *Traffic) fill(stats dataplane.Stats) {
 			continue
 		}
 		t.Sides = append(t.Sides, SideTraffic{
-			Name: name, Requests: side.Requests, Errors: side.Errors.Own + side.Errors.Upstream, InFlight: side.InFlight,
+			Name: name, Requests: side.Requests, Errors: side.Failed, Refused: side.Errors.Own, InFlight: side.InFlight,
 			P50Seconds: side.Latency.Quantile(0.5).Seconds(), P99Seconds: side.Latency.Quantile(0.99).Seconds(),
 		})
 	}

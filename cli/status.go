@@ -225,8 +225,12 @@ func trafficRows(row rowFunc, t app.Traffic) {
 		if name == "" {
 			name = "nobody"
 		}
-		row("", "%s: %s, %s, %d in flight, half within %s, 99%% within %s", name, countOf(side.Requests, "request"), countOf(side.Errors, "error"),
-			side.InFlight, millis(side.P50Seconds), millis(side.P99Seconds))
+		refused := ""
+		if side.Refused > 0 {
+			refused = fmt.Sprintf(", %d refused by the proxy itself", side.Refused)
+		}
+		row("", "%s: %s, %s%s, %d in flight, half within %s, 99%% within %s", name, countOf(side.Requests, "request"), countOf(side.Errors, "error"),
+			refused, side.InFlight, millis(side.P50Seconds), millis(side.P99Seconds))
 	}
 }
 

@@ -19,12 +19,20 @@ type memory struct {
 }
 
 // traffic are counters since the watch began. Raw ones are the proxy's own, to
-// count on from: they begin anew when the proxy does.
+// count on from: they begin anew when the proxy does. Errors are the version's;
+// Refused is what the proxy did not give it.
 type traffic struct {
 	Requests    uint64 `json:"requests"`
 	Errors      uint64 `json:"errors"`
+	Refused     uint64 `json:"refused,omitempty"`
 	RawRequests uint64 `json:"raw_requests"`
 	RawErrors   uint64 `json:"raw_errors"`
+	RawRefused  uint64 `json:"raw_refused,omitempty"`
+}
+
+// since is what came between two looks.
+func (t traffic) since(before traffic) traffic {
+	return traffic{Requests: t.Requests - before.Requests, Errors: t.Errors - before.Errors, Refused: t.Refused - before.Refused}
 }
 
 func recall(a ripcord.Attempt) (*memory, error) {

@@ -29,17 +29,15 @@ type stats struct {
 }
 
 type sideStats struct {
-	Requests uint64            `json:"requests"`
-	Status   map[string]uint64 `json:"status"`
-	Errors   struct {
-		Own      uint64 `json:"own"`
-		Upstream uint64 `json:"upstream"`
+	Requests uint64 `json:"requests"`
+	// Failed and Left are the version's failures; what the proxy refused by itself
+	// is in neither.
+	Failed uint64 `json:"failed"`
+	Left   uint64 `json:"left"`
+	Errors struct {
+		Own uint64 `json:"own"`
 	} `json:"errors"`
 }
-
-// failed counts requests that went wrong. The proxy's own errors are answers of
-// 5xx as well, except where an answer broke off: the larger number has both.
-func (s sideStats) failed() uint64 { return max(s.Status["5xx"], s.Errors.Own+s.Errors.Upstream) }
 
 // traffic returns a look that judges the share of failed requests.
 func (w *watcher) traffic() func(context.Context) *finding {
@@ -62,37 +60,47 @@ func (w *watcher) traffic() func(context.Context) *finding {
 func (w *watcher) count(s sideStats) traffic {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	requests, failed := s.Requests, s.failed()
-	t := w.memory.Traffic
-	if t == nil { // what came before the watch does not count
-		t = &traffic{RawRequests: requests, RawErrors: failed}
+	now := traffic{RawRequests: s.Requests, RawErrors: s.Failed + s.Left, RawRefused: s.Errors.Own}
+	was := w.memory.Traffic
+	if was == nil { // what came before the watch does not count
+		was = &now
 	}
-	next := traffic{Requests: t.Requests, Errors: t.Errors, RawRequests: requests, RawErrors: failed}
-	if requests < t.RawRequests || failed < t.RawErrors { // the proxy counts anew
-		next.Requests, next.Errors = next.Requests+requests, next.Errors+failed
-	} else {
-		next.Requests, next.Errors = next.Requests+requests-t.RawRequests, next.Errors+failed-t.RawErrors
+	from := *was
+	if now.RawRequests < from.RawRequests || now.RawErrors < from.RawErrors || now.RawRefused < from.RawRefused { // the proxy counts anew
+		from.RawRequests, from.RawErrors, from.RawRefused = 0, 0, 0
 	}
-	w.memory.Traffic = &next
-	return next
+	now.Requests = from.Requests + now.RawRequests - from.RawRequests
+	now.Errors = from.Errors + now.RawErrors - from.RawErrors
+	now.Refused = from.Refused + now.RawRefused - from.RawRefused
+	w.memory.Traffic = &now
+	return now
 }
 
+// judge tells the version's failures from what the proxy refused: too many of
+// either harm users, but they are mended in different places.
 func (p *proxy) judge(side string, recent []traffic) *finding {
 	first, last := recent[0], recent[len(recent)-1]
-	for _, span := range []traffic{
-		{Requests: last.Requests - first.Requests, Errors: last.Errors - first.Errors},
-		last,
-	} {
+	for _, span := range []traffic{last.since(first), last} {
 		if span.Requests == 0 || span.Requests < uint64(*p.MinRequests) { //nolint:gosec // G115: not negative
 			continue
 		}
-		if share := float64(span.Errors) / float64(span.Requests); share > *p.MaxErrorRatio {
+		if tried := span.Requests - min(span.Refused, span.Requests); p.tooMany(span.Errors, tried) {
 			return &finding{text: fmt.Sprintf("%d of %d requests to %s failed (%.1f %%, at most %.1f %% are allowed)",
-				span.Errors, span.Requests, side, 100*share, 100**p.MaxErrorRatio)}
+				span.Errors, tried, side, percentOf(span.Errors, tried), 100**p.MaxErrorRatio)}
+		}
+		if p.tooMany(span.Refused, span.Requests) {
+			return &finding{text: fmt.Sprintf("the proxy refused %d of %d requests to %s by itself, over its limits (%.1f %%, at most %.1f %% are allowed): %s is too slow for what comes, or the balancer's limits are too low",
+				span.Refused, span.Requests, side, percentOf(span.Refused, span.Requests), 100**p.MaxErrorRatio, side)}
 		}
 	}
 	return nil
 }
+
+func (p *proxy) tooMany(n, of uint64) bool {
+	return n > 0 && (of == 0 || float64(n)/float64(of) > *p.MaxErrorRatio)
+}
+
+func percentOf(n, of uint64) float64 { return 100 * float64(n) / float64(max(of, 1)) }
 
 // controlClient speaks to the proxy's control socket, found anew each time: a
 // restarted proxy may have another one.

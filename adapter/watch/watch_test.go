@@ -312,6 +312,9 @@ type plane struct {
 	requests, failed atomic.Uint64
 	step             atomic.Uint64 // requests that come with each look
 	failing          atomic.Uint64
+	// refused are those that the proxy refuses by itself, with each look.
+	refused atomic.Uint64
+	own     atomic.Uint64
 }
 
 func newPlane(t *testing.T) *plane {
@@ -325,7 +328,9 @@ func newPlane(t *testing.T) *plane {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p.requests.Add(p.step.Load())
 		p.failed.Add(p.failing.Load())
-		_, _ = fmt.Fprintf(w, `{"route":"green","listen":"x","sides":{"green":{"requests":%d,"status":{"5xx":%d},"errors":{"own":0,"upstream":0}}}}`, p.requests.Load(), p.failed.Load())
+		p.own.Add(p.refused.Load())
+		_, _ = fmt.Fprintf(w, `{"route":"green","listen":"x","sides":{"green":{"requests":%d,"failed":%d,"left":0,"status":{"5xx":%d},"errors":{"own":%d,"upstream":0}}}}`,
+			p.requests.Load(), p.failed.Load(), p.failed.Load()+p.own.Load(), p.own.Load())
 	})}
 	go s.Serve(l) //nolint:errcheck // ends with the test
 	t.Cleanup(func() { _ = s.Close() })
@@ -375,6 +380,28 @@ func TestProxy(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestProxyRefuses: what the proxy refuses by itself is no failure of the version;
+// too much of it is told as what it is.
+func TestProxyRefuses(t *testing.T) {
+	t.Parallel()
+	for refused, want := range map[uint64]string{
+		4:  "", // with 2 failures it would be 6 %
+		50: "the proxy refused ",
+	} {
+		p := newPlane(t)
+		p.step.Store(100)
+		p.failing.Store(2)
+		p.refused.Store(refused)
+		j := adaptertest.NewJournal("k", ripcord.Observation{})
+		err := open(t, adaptertest.NewScope(t), map[string]any{"for": 0.3, "interval": 0.02, "proxy": map[string]any{"directory": p.dir}}).Apply(t.Context(), j.Attempt(1))
+		if want != "" {
+			wantFailure(t, err, want)
+		} else if err != nil {
+			t.Errorf("%d refused: %v", refused, err)
+		}
 	}
 }
 
