@@ -53,13 +53,13 @@ func (h *harm) stop(o *outage, reloads bool) *harm {
 	return h
 }
 
-// connectedBefore reports whether the connection was made, or being made, before
-// the moment.
+// connectedBefore reports whether the connection was made, or begun, before the
+// moment.
 func connectedBefore(f traffic.Failure, moment time.Time) bool {
-	if f.Connected.IsZero() {
-		return f.Sent.Before(moment)
+	if f.Reused {
+		return f.Connected.Before(moment)
 	}
-	return f.Connected.Before(moment)
+	return f.Sent.Before(moment)
 }
 
 // count adds it to the tally.
