@@ -15,6 +15,9 @@ func specOf(s *sshd.Server) ripcord.MachineSpec {
 	return ripcord.MachineSpec{SSH: "root@" + s.Address, Identity: []string{s.Key}, KnownHosts: []string{s.KnownHosts}}
 }
 
+// calm are the usual options: a busy machine is not a lost connection.
+func calm() ssh.Options { return ssh.Options{Now: time.Now} }
+
 // quick are options with which loss is noticed soon.
 func quick() ssh.Options {
 	return ssh.Options{Now: time.Now, Beat: 200 * time.Millisecond, Silence: 2 * time.Second, ConnectTimeout: 10 * time.Second}

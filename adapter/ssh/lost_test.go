@@ -140,7 +140,7 @@ func TestManySessions(t *testing.T) {
 		t.Run(config, func(t *testing.T) {
 			t.Parallel()
 			s := sshd.Start(t, sshd.Options{Config: config})
-			m := machineOf(t, quick(), specOf(s))
+			m := machineOf(t, calm(), specOf(s))
 			var all sync.WaitGroup
 			for range 60 {
 				all.Go(func() {
@@ -157,7 +157,7 @@ func TestManySessions(t *testing.T) {
 		})
 	}
 	s := sshd.Start(t, sshd.Options{Config: "MaxSessions 0"})
-	if _, err := machineOf(t, quick(), specOf(s)).Run(t.Context(), ripcord.MachineCommand{Args: []string{"true"}}); err == nil || !strings.Contains(err.Error(), "opens no session") {
+	if _, err := machineOf(t, calm(), specOf(s)).Run(t.Context(), ripcord.MachineCommand{Args: []string{"true"}}); err == nil || !strings.Contains(err.Error(), "opens no session") {
 		t.Errorf("%v", err)
 	}
 }
@@ -170,7 +170,7 @@ func TestManyLogins(t *testing.T) {
 	for i := range 30 {
 		specs[fmt.Sprintf("app%d", i)] = specOf(s)
 	}
-	pool := quick()
+	pool := calm()
 	var all sync.WaitGroup
 	machines := poolOf(t, pool).Machines(specs, nil)
 	for name := range specs {
@@ -227,7 +227,7 @@ func TestOddShells(t *testing.T) {
 		"ForceCommand echo no; exit 3": "does not run commands",
 	} {
 		s := sshd.Start(t, sshd.Options{Config: config})
-		if _, err := machineOf(t, quick(), specOf(s)).Run(t.Context(), ripcord.MachineCommand{Args: []string{"true"}}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := machineOf(t, calm(), specOf(s)).Run(t.Context(), ripcord.MachineCommand{Args: []string{"true"}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", config, err)
 		}
 	}
@@ -238,7 +238,7 @@ func TestOddShells(t *testing.T) {
 func TestWriteIsAtomic(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{})
-	m := machineOf(t, quick(), specOf(s))
+	m := machineOf(t, calm(), specOf(s))
 	path := filepath.Join(t.TempDir(), "file")
 	texts := []string{strings.Repeat("a", 1<<20), strings.Repeat("b", 1<<20)}
 	if err := m.WriteFile(t.Context(), path, []byte(texts[0]), 0o600); err != nil {

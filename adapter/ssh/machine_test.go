@@ -21,7 +21,7 @@ func both(t *testing.T) map[string]ripcord.Machine {
 	t.Helper()
 	s := sshd.Start(t, sshd.Options{})
 	specs := map[string]ripcord.MachineSpec{"app1": specOf(s)}
-	return map[string]ripcord.Machine{"ssh": named(t, quick(), specs, "app1"), "local": named(t, quick(), specs, "")}
+	return map[string]ripcord.Machine{"ssh": named(t, calm(), specs, "app1"), "local": named(t, calm(), specs, "")}
 }
 
 func TestRun(t *testing.T) {

@@ -65,7 +65,7 @@ func (r *running) run(ctx context.Context, program string) (ripcord.Exit, error)
 	}
 	r.session.Stdout, r.session.Stderr = r.output, r.errors
 	r.exit.StartedAt = r.host.options.Now()
-	ended := make(chan error, 1)
+	ended, told := make(chan error, 1), make(chan struct{})
 	go func() {
 		if err := r.session.Start(start); err != nil {
 			ended <- err
@@ -74,18 +74,23 @@ func (r *running) run(ctx context.Context, program string) (ripcord.Exit, error)
 		if _, err := io.WriteString(r.leash, program+"\n"); err != nil {
 			_ = r.session.Close() // without its line the shell ends
 		}
+		close(told)
 		ended <- r.session.Wait()
 	}()
-	return r.follow(ctx, ended)
+	return r.follow(ctx, told, ended)
 }
 
 // follow gives signs of life until the command has ended or must.
-func (r *running) follow(ctx context.Context, ended <-chan error) (ripcord.Exit, error) {
+func (r *running) follow(ctx context.Context, told <-chan struct{}, ended <-chan error) (ripcord.Exit, error) {
 	beat := time.NewTicker(r.host.options.Beat)
 	defer beat.Stop()
 	beats := make(chan struct{}, 1)
 	defer close(beats)
 	go func() { // a peer that does not read must not stop us
+		select {
+		case <-told: // a sign of life before it would be taken for the program
+		case <-r.connection.dead:
+		}
 		for range beats {
 			_, _ = io.WriteString(r.leash, "\n")
 		}

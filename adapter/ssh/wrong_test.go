@@ -98,10 +98,10 @@ func TestHostKeys(t *testing.T) {
 				spec.KnownHosts = []string{rewrite(t, test.file, test.change)}
 			}
 			if test.want == nil {
-				output(t, machineOf(t, quick(), spec), ripcord.MachineCommand{Args: []string{"true"}})
+				output(t, machineOf(t, calm(), spec), ripcord.MachineCommand{Args: []string{"true"}})
 				return
 			}
-			if refused := refusal(t, quick(), spec); !errors.Is(refused, test.want) || !strings.Contains(refused.Fix, test.fix) || !strings.Contains(refused.Message, "app1") {
+			if refused := refusal(t, calm(), spec); !errors.Is(refused, test.want) || !strings.Contains(refused.Fix, test.fix) || !strings.Contains(refused.Message, "app1") {
 				t.Errorf("%v, fix %q", refused, refused.Fix)
 			}
 		})
@@ -175,11 +175,11 @@ func TestCertificates(t *testing.T) {
 	}
 	exact := rewrite(t, known, func(text string) string { return strings.Replace(text, ":*", ":"+port, 1) })
 	spec := ripcord.MachineSpec{SSH: "root@" + s.Address, Identity: []string{mine}, KnownHosts: []string{exact}}
-	output(t, machineOf(t, quick(), spec), ripcord.MachineCommand{Args: []string{"true"}})
+	output(t, machineOf(t, calm(), spec), ripcord.MachineCommand{Args: []string{"true"}})
 	spec.KnownHosts = []string{rewrite(t, exact, func(text string) string {
 		return text + "@revoked * " + line
 	})}
-	if refused := refusal(t, quick(), spec); !errors.Is(refused, ssh.ErrChangedKey) {
+	if refused := refusal(t, calm(), spec); !errors.Is(refused, ssh.ErrChangedKey) {
 		t.Errorf("a revoked authority: %v", refused)
 	}
 }
@@ -216,7 +216,7 @@ func TestLogin(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			o, spec := quick(), spec
+			o, spec := calm(), spec
 			o.Agent, spec.Passphrase, spec.Identity = test.agent, test.passphrase, nil
 			if test.identity != "" {
 				spec.Identity = []string{test.identity}
@@ -269,7 +269,7 @@ func TestUnreachable(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			o := quick()
+			o := calm()
 			o.ConnectTimeout = 2e9
 			refused := refusal(t, o, ripcord.MachineSpec{SSH: "root@" + test.server})
 			if !errors.Is(refused, ssh.ErrUnreachable) || !strings.Contains(refused.Message, test.text) || refused.Fix == "" {
@@ -299,7 +299,7 @@ func TestServer(t *testing.T) {
 
 func TestMachines(t *testing.T) {
 	t.Parallel()
-	pool := ssh.NewPool(quick())
+	pool := ssh.NewPool(calm())
 	m := pool.Machines(map[string]ripcord.MachineSpec{
 		"a": {SSH: "a", Jump: "b"}, "b": {SSH: "b", Jump: "a"}, "c": {SSH: "c", Jump: "none"}, "d": {SSH: "d e"},
 	}, nil)
