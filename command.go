@@ -69,6 +69,9 @@ type Supervisor interface {
 	Stop(ctx context.Context, id string) error
 	// List returns all wanted instances whose ID starts with prefix, by ID.
 	List(ctx context.Context, prefix string) ([]InstanceStatus, error)
+	// Recall returns a wanted instance as it was started, to start it again after
+	// a Stop. It may hold secrets.
+	Recall(ctx context.Context, id string) (Instance, error)
 	// Tail returns the newest lines of the instance's log since it was last made
 	// wanted: those of an earlier one with the same ID are not among them.
 	Tail(ctx context.Context, id string, lines int) ([]string, error)

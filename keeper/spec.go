@@ -14,8 +14,12 @@ import (
 const specLimit = 16 << 20
 
 // spec reads the instance that a record wants.
-func (k *keeper) spec(ctx context.Context, r record) (i ripcord.Instance, err error) {
-	from, err := k.Blobs.Open(ctx, r.Spec)
+func (k *keeper) spec(ctx context.Context, r record) (ripcord.Instance, error) {
+	return specOf(ctx, k.Blobs, r)
+}
+
+func specOf(ctx context.Context, blobs ripcord.Blobs, r record) (i ripcord.Instance, err error) {
+	from, err := blobs.Open(ctx, r.Spec)
 	if err != nil {
 		return i, fmt.Errorf("read spec of instance %s: %w", r.ID, err)
 	}

@@ -192,6 +192,19 @@ func (s *Supervisor) List(_ context.Context, prefix string) ([]ripcord.InstanceS
 	return all, nil
 }
 
+// Recall returns a wanted instance as it was started; see ripcord.Supervisor. Its
+// error is of CodeNotFound for one that is not wanted.
+func (s *Supervisor) Recall(ctx context.Context, id string) (ripcord.Instance, error) {
+	r, ok, err := readRecord(instanceDir(s.o.Dir, id))
+	if err != nil {
+		return ripcord.Instance{}, err
+	}
+	if !ok || !r.Wanted {
+		return ripcord.Instance{}, ripcord.Errorf(ripcord.CodeNotFound, "no instance %s is wanted", id)
+	}
+	return specOf(ctx, s.o.Blobs, r)
+}
+
 // Tail returns the newest lines of the instance's log since it was last made
 // wanted, also of one that was stopped since. An instance that never was gives
 // none.

@@ -149,6 +149,17 @@ func (s *Supervisor) List(ctx context.Context, prefix string) ([]ripcord.Instanc
 	return found, nil
 }
 
+// Recall returns an instance as it was started.
+func (s *Supervisor) Recall(_ context.Context, id string) (ripcord.Instance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.instances[id]
+	if n == nil {
+		return ripcord.Instance{}, ripcord.Errorf(ripcord.CodeNotFound, "no instance %s is wanted", id)
+	}
+	return n.spec, nil
+}
+
 // Tail returns the newest lines of the instance's log, without its secrets.
 func (s *Supervisor) Tail(_ context.Context, id string, lines int) ([]string, error) {
 	s.mu.Lock()

@@ -52,7 +52,7 @@ func (s *Step) instance(ctx context.Context, p service.Place, number int) (ripco
 		Labels: map[string]string{
 			labelApplication: s.scope.Application, labelEnvironment: s.scope.Environment, labelService: s.settings.Service,
 			labelColour: p.Colour, labelRun: string(s.scope.Run), labelVersion: s.scope.Version,
-			labelCommand: service.Digest(s.settings), labelAddress: p.Address(number),
+			labelCommand: s.settings.digest(), labelAddress: p.Address(number),
 		},
 	}, nil
 }

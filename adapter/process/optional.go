@@ -13,6 +13,9 @@ import (
 func (s *Step) Traits() ripcord.Traits {
 	traits := ripcord.DefaultTraits()
 	traits.Finishes = true
+	if s.settings.Replace != nil {
+		return s.replaceTraits(traits)
+	}
 	traits.Reversal.How = fmt.Sprintf("stop the instances of %s that this release started (%s...): the old ones keep running until the commit", s.settings.Service, s.prefix())
 	return traits
 }
@@ -24,11 +27,19 @@ func (s *Step) Outputs(ctx context.Context, a ripcord.Attempt) (map[string]ripco
 	if err != nil {
 		return nil, err
 	}
+	if r := s.settings.Replace; r != nil && r.Look {
+		return service.LookOutputs(s.settings.Instances, known(all)), nil
+	} else if r != nil {
+		return service.ReplacedOutputs(a.Progress, service.Of(s.scope.Run, known(s.covered(all))))
+	}
 	return service.Outputs(a.Progress, s.scope.Run, known(all))
 }
 
 // Explain says what would start, and beside what.
 func (s *Step) Explain(ctx context.Context) (string, error) {
+	if s.settings.Replace != nil {
+		return s.explainReplace(ctx)
+	}
 	text := fmt.Sprintf("starts %s of %s %s", service.Plural(s.settings.Instances, "instance"), s.settings.Service, s.scope.Version)
 	if s.scope.Supervisor == nil {
 		return text, nil

@@ -46,3 +46,11 @@ func (s *Settings) variables(wrong service.Problem) error {
 	}
 	return nil
 }
+
+// digest stands for what was configured of an instance, however it comes to its
+// place.
+func (s *Settings) digest() string {
+	own := *s
+	own.Replace = nil
+	return service.Digest(own)
+}

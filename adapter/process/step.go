@@ -23,6 +23,9 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err := s.layOut(a.Output); err != nil {
 		return err
 	}
+	if s.settings.Replace != nil {
+		return s.replace(ctx, a)
+	}
 	all, err := s.list(ctx)
 	if err != nil {
 		return err
@@ -32,7 +35,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	w := &service.Watch{Runtime: runner{s}, Chooser: s.chooser(), Health: &s.settings.Health, Dial: dial(), Attempt: a, Place: p}
-	if err := s.start(ctx, w, all); err != nil {
+	if err := s.start(ctx, w, all, (&service.Replace{}).New(s.settings.Instances)); err != nil {
 		return err
 	}
 	service.Note(a.Output, "%s of %s started in %s on %s", service.Plural(s.settings.Instances, "instance"), s.settings.Service, p.Colour, p.Addresses())
@@ -43,14 +46,27 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	return nil
 }
 
-// Undo stops exactly the instances of this run.
+// Undo stops exactly the instances of this run that the step has started, and
+// starts those again that it has stopped.
 func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
-	return s.stop(ctx, a, s.mine)
+	if s.settings.Replace == nil {
+		return s.stop(ctx, a, s.mine)
+	}
+	if s.settings.Replace.Look {
+		return nil
+	}
+	if err := s.stop(ctx, a, func(i *ripcord.InstanceStatus) bool { return s.mine(i) && s.covers(i) }); err != nil {
+		return err
+	}
+	return s.restore(ctx, a)
 }
 
 // Finish stops the service's instances of all other runs: the release is
 // committed, and no way back needs them any more.
 func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
+	if s.settings.Replace != nil {
+		return s.forget(ctx, a)
+	}
 	return s.stop(ctx, a, func(i *ripcord.InstanceStatus) bool { return !s.mine(i) })
 }
 

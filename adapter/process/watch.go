@@ -12,11 +12,11 @@ import (
 // runner is the supervisor as whoever follows instances sees it.
 type runner struct{ step *Step }
 
-// start orders all instances. Those that an earlier attempt left are kept when
+// start orders instances. Those that an earlier attempt left are kept when
 // they are healthy. Otherwise they start afresh, for how that attempt failed is
 // no failure of this one.
-func (s *Step) start(ctx context.Context, w *service.Watch, all []ripcord.InstanceStatus) error {
-	for number := 1; number <= s.settings.Instances; number++ {
+func (s *Step) start(ctx context.Context, w *service.Watch, all []ripcord.InstanceStatus, numbers []int) error {
+	for _, number := range numbers {
 		restarts := 0
 		if before := status(all, s.id(w.Place.Colour, number)); before != nil {
 			restarts = before.Restarts

@@ -79,5 +79,8 @@ func (p *Proxy) List(context.Context, string) ([]ripcord.InstanceStatus, error) 
 	return []ripcord.InstanceStatus{{ID: p.instance.ID, Labels: p.instance.Labels, Running: true, PID: p.cmd.Process.Pid}}, nil
 }
 
+// Recall implements ripcord.Supervisor.
+func (p *Proxy) Recall(context.Context, string) (ripcord.Instance, error) { return p.instance, nil }
+
 // Tail implements ripcord.Supervisor.
 func (p *Proxy) Tail(context.Context, string, int) ([]string, error) { return nil, nil }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,8 @@ import (
 	"github.com/ripcord-dev/ripcord"
 )
 
-// Loopback is where instances listen: the balancer stands before them.
+// Loopback is where instances listen on this machine: the balancer stands before
+// them.
 const Loopback = "127.0.0.1"
 
 // The colours.
@@ -27,18 +29,25 @@ const (
 type Place struct {
 	Colour string `json:"colour"`
 	Ports  []int  `json:"ports"`
+	// Host is the machine's address that instances listen on; empty is Loopback.
+	Host string `json:"host,omitempty"`
 	// Image is what the instances are made of, where that is not frozen already.
 	Image string `json:"image,omitempty"`
 }
 
 // Address is that of an instance; numbers begin with 1.
-func (p *Place) Address(number int) string { return address(p.Ports[number-1]) }
+func (p *Place) Address(number int) string {
+	return net.JoinHostPort(cmp.Or(p.Host, Loopback), strconv.Itoa(p.Ports[number-1]))
+}
 
-// Addresses are those of all instances, separated by commas.
+// Addresses are those of all instances, separated by commas. One without a port
+// is not the run's.
 func (p *Place) Addresses() string {
-	words := make([]string, len(p.Ports))
-	for i := range p.Ports {
-		words[i] = p.Address(i + 1)
+	var words []string
+	for i, port := range p.Ports {
+		if port != 0 {
+			words = append(words, p.Address(i+1))
+		}
 	}
 	return strings.Join(words, ",")
 }
@@ -62,6 +71,8 @@ type Chooser struct {
 	Run       ripcord.RunID
 	Instances int
 	Ports     Range
+	// Host is the machine's address that instances listen on; empty is Loopback.
+	Host string
 	// ID names an instance, unlike all others on the machine.
 	ID func(colour string, number int) string
 	// Free reports whether nobody listens on the port.
@@ -85,6 +96,7 @@ func (c *Chooser) Settle(ctx context.Context, a ripcord.Attempt, before, now []I
 		}
 		p.Ports = make([]int, c.Instances)
 	}
+	p.Host = c.Host
 	if err := c.Vacant(p.Colour, now); err != nil {
 		return p, err
 	}

@@ -50,6 +50,9 @@ type Settings struct {
 	// Ports is the range that instances get theirs from, "20000-29999"; empty is
 	// the runtime's own choice.
 	Ports string `json:"ports,omitempty"`
+	// Replace puts the instances in the places of the old ones; nil starts them
+	// beside those.
+	Replace *Replace `json:"replace,omitempty"`
 }
 
 // Problem makes the error for what is wrong with settings.
@@ -100,6 +103,9 @@ func (s *Settings) Numbers(wrong Problem) error {
 	}
 	if s.Grace < 0 {
 		return wrong("use a positive number", "grace is negative")
+	}
+	if err := s.Replace.Refuse(s.Instances, wrong); err != nil {
+		return err
 	}
 	return s.Health.Refuse(wrong)
 }
