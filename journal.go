@@ -120,15 +120,16 @@ type FailureClass string
 
 // The failure classes that the engine itself can tell.
 const (
-	FailedCommand   FailureClass = "command"   // an external command ended badly
-	FailedTimeout   FailureClass = "timeout"   // an attempt took too long
-	FailedHealth    FailureClass = "health"    // something did not become or stay healthy
-	FailedAnalysis  FailureClass = "analysis"  // metrics prove the new version worse, or nothing proves it
-	FailedCheck     FailureClass = "check"     // a Check could not be made
-	FailedTarget    FailureClass = "target"    // the target refused or is not as expected
-	FailedUnproved  FailureClass = "unproved"  // an interrupted effect's result cannot be proved
-	FailedCancelled FailureClass = "cancelled" // stopped because of something else
-	FailedInternal  FailureClass = "internal"  // Ripcord or its machine
+	FailedCommand    FailureClass = "command"    // an external command ended badly
+	FailedTimeout    FailureClass = "timeout"    // an attempt took too long
+	FailedHealth     FailureClass = "health"     // something did not become or stay healthy
+	FailedAnalysis   FailureClass = "analysis"   // metrics prove the new version worse, or nothing proves it
+	FailedDependency FailureClass = "dependency" // something is not healthy, and something that it needs is not either
+	FailedCheck      FailureClass = "check"      // a Check could not be made
+	FailedTarget     FailureClass = "target"     // the target refused or is not as expected
+	FailedUnproved   FailureClass = "unproved"   // an interrupted effect's result cannot be proved
+	FailedCancelled  FailureClass = "cancelled"  // stopped because of something else
+	FailedInternal   FailureClass = "internal"   // Ripcord or its machine
 )
 
 // Failure says what went wrong, for people and for diagnosis. It is also an

@@ -167,10 +167,24 @@ type StepSpec struct {
 	Ask      *Ask            `json:"ask,omitempty"`
 	// Skip, when not empty, is why the step is not executed ("when" was false).
 	Skip string `json:"skip,omitempty"`
+	// Dependencies are what the step's subject needs and this step does not bring
+	// about, what lies deepest first.
+	Dependencies []Dependency `json:"dependencies,omitempty"`
 	// Traits are what the adapter said of this step when the plan was frozen.
 	Traits Traits `json:"traits"`
 	// Line is the step's line in the plan file, 0 where there is none.
 	Line int `json:"line,omitempty"`
+}
+
+// Dependency is something that a service needs: another service or a database.
+type Dependency struct {
+	// Name is how the plan file calls it.
+	Name string `json:"name"`
+	// Of is the service, or the step, that needs it.
+	Of string `json:"of"`
+	// Adapter opens Settings as a step that is a Prober.
+	Adapter  string          `json:"adapter"`
+	Settings json.RawMessage `json:"settings"`
 }
 
 // Step returns the step named id, or nil.

@@ -230,6 +230,13 @@ type Feasible interface {
 	Feasible(ctx context.Context) error
 }
 
+// Prober is a step that can tell, reading only and within a few seconds, whether
+// what it asks is well now.
+type Prober interface {
+	// Probe returns nil when it is, else what is wrong, in one line.
+	Probe(ctx context.Context) error
+}
+
 // Evidencer is a step that can show evidence of a failure: logs, probes.
 type Evidencer interface {
 	Evidence(ctx context.Context) ([]Evidence, error)

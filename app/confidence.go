@@ -27,7 +27,7 @@ func confidence(f *ripcord.Failure) float64 {
 		return tooLate
 	case ripcord.FailedUnproved:
 		return notProved
-	case ripcord.FailedTarget, ripcord.FailedCancelled:
+	case ripcord.FailedTarget, ripcord.FailedCancelled, ripcord.FailedDependency:
 		return saidSo
 	case ripcord.FailedCommand, ripcord.FailedHealth, ripcord.FailedCheck, ripcord.FailedAnalysis, ripcord.FailedInternal:
 	}

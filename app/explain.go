@@ -56,6 +56,11 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 	if err := errors.Join(present(plan), a.feasible(ctx, plan)); err != nil {
 		return nil, err
 	}
+	if !offline {
+		if err := a.answering(ctx, plan); err != nil {
+			return nil, err
+		}
+	}
 	history, err := a.durations(ctx, plan)
 	if err != nil {
 		return nil, err

@@ -27,8 +27,10 @@ type decoder struct {
 	variables map[string]*variable
 	services  map[string]*service
 	balancers map[string]*balancer
-	databases map[string]bool
-	machines  map[string]*machine
+	databases map[string]*database
+	// circular says that services depend on one another in a circle.
+	circular bool
+	machines map[string]*machine
 	// parts are the steps that stand for one on several machines.
 	parts map[string][]string
 	// sources are the entries of metrics; sourceless also has those that could

@@ -127,7 +127,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 		problems: p, options: o, environment: environment, left: maxExpanded, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
 		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
-		balancers: map[string]*balancer{}, databases: map[string]bool{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
+		balancers: map[string]*balancer{}, databases: map[string]*database{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
 	}
 	doc := &document{
 		d: d, root: root, parallel: defaultParallel,
@@ -184,7 +184,7 @@ func (doc *document) read() {
 		"environments": func(*node) {},
 		"secrets":      d.readSecrets,
 		"variables":    func(*node) {},
-		"databases":    func(n *node) { d.readSystems(n, "database", []string{"postgres", "mysql", "sqlite"}) },
+		"databases":    d.readDatabases,
 		"metrics":      d.readSources,
 		"machines":     func(n *node) { machines = n },
 		"services":     func(n *node) { services = n },

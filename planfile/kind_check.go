@@ -14,11 +14,16 @@ type probeSettings struct {
 	HTTP           string            `json:"http,omitempty"`
 	TCP            string            `json:"tcp,omitempty"`
 	Command        []string          `json:"command,omitempty"`
+	GRPC           *grpcSettings     `json:"grpc,omitempty"`
+	SQL            *sqlSettings      `json:"sql,omitempty"`
 	Targets        string            `json:"targets,omitempty"`
 	Path           string            `json:"path,omitempty"`
 	Status         int               `json:"status,omitempty"`
 	Contains       string            `json:"contains,omitempty"`
 	Successes      int               `json:"successes,omitempty"`
+	Stable         ripcord.Duration  `json:"stable,omitempty"`
+	Failures       int               `json:"failures,omitempty"`
+	Flapping       *flapping         `json:"flapping,omitempty"`
 	Interval       ripcord.Duration  `json:"interval,omitempty"`
 	AttemptTimeout ripcord.Duration  `json:"attempt_timeout,omitempty"`
 	Directory      string            `json:"directory,omitempty"`
@@ -42,6 +47,8 @@ func (d *decoder) readProbe(s *step, set *probeSettings, n *node, repeated bool)
 		"http":            func(n *node) { set.HTTP = d.probeURL(n) },
 		"tcp":             func(n *node) { set.TCP = d.probeAddress(n) },
 		"command":         func(n *node) { set.Command = d.command(n, "command") },
+		"grpc":            func(n *node) { set.GRPC = d.grpc(n, true) },
+		"sql":             func(n *node) { set.SQL = d.sql(n) },
 		"service":         func(n *node) { d.probeService(s, set, n) },
 		"targets":         func(n *node) { set.Targets = d.filled(n, "targets") },
 		"path":            func(n *node) { set.Path = d.urlPath(n, "path") },
@@ -55,6 +62,12 @@ func (d *decoder) readProbe(s *step, set *probeSettings, n *node, repeated bool)
 	if repeated {
 		shape, what = "check", "a check step"
 		known["successes"] = func(n *node) { set.Successes = d.integer(n, "successes", 1, 1000) }
+		known["stable"] = func(n *node) { set.Stable = d.duration(n, "stable") }
+		known["flapping"] = func(n *node) { set.Flapping = d.flapping(n) }
+		known["depends_on"] = func(n *node) {
+			s.dependsOn = d.readDependsOn(n)
+			d.checkDependsOn(s.dependsOn, "the check", "")
+		}
 		known["interval"] = func(n *node) { set.Interval = d.positive(n, "interval") }
 	}
 	if d.object(n, shape, what, known) {
@@ -65,7 +78,7 @@ func (d *decoder) readProbe(s *step, set *probeSettings, n *node, repeated bool)
 // checkProbe reports settings that do not go together.
 func (d *decoder) checkProbe(n *node, what string) {
 	var found []string
-	for _, key := range []string{"http", "tcp", "command", "service", "targets"} {
+	for _, key := range []string{"http", "tcp", "grpc", "sql", "command", "service", "targets"} {
 		if v := n.field(key); v != nil {
 			if len(found) == 1 {
 				d.add(v.at, v.width(), "make two checks, or keep one", "%s looks at one thing; this one has %s and %s", what, found[0], key)
@@ -77,7 +90,7 @@ func (d *decoder) checkProbe(n *node, what string) {
 		return
 	}
 	if len(found) == 0 {
-		d.add(n.at, 1, "add one of: http, tcp, command, service, targets", "%s has nothing to look at", what)
+		d.add(n.at, 1, "add one of: http, tcp, grpc, sql, command, service, targets", "%s has nothing to look at", what)
 		return
 	}
 	d.checkProbeExtras(n, found[0])
@@ -117,14 +130,7 @@ func (d *decoder) probeURL(n *node) string {
 }
 
 // probeAddress reads host:port.
-func (d *decoder) probeAddress(n *node) string {
-	text := d.filled(n, "tcp")
-	host, port, found := cutLast(text, ":")
-	if text != "" && !strings.Contains(text, "${") && (!found || host == "" || !portRange(port, port)) {
-		d.add(n.at, firstLine(n), "write HOST:PORT, for example 127.0.0.1:5432", "tcp %q is no address", short(text))
-	}
-	return text
-}
+func (d *decoder) probeAddress(n *node) string { return d.hostPort(n, "tcp", "127.0.0.1:5432") }
 
 // probeService aims a probe at the instances that this release deploys.
 func (d *decoder) probeService(s *step, set *probeSettings, n *node) {
@@ -133,8 +139,9 @@ func (d *decoder) probeService(s *step, set *probeSettings, n *node) {
 		return
 	}
 	set.Targets = deploy.output("addresses")
+	s.asks = append(s.asks, name)
 	if health := d.services[name].settings.Health; set.Path == "" && health != nil {
-		set.Path = health.HTTP
+		health.asked(set)
 	}
 	s.needDeploy(d, deploy)
 }

@@ -51,6 +51,7 @@ type watchSettings struct {
 	For      ripcord.Duration `json:"for"`
 	Interval ripcord.Duration `json:"interval"`
 	Failures int              `json:"failures"`
+	Flapping *flapping        `json:"flapping,omitempty"`
 	Checks   []*probeSettings `json:"checks,omitempty"`
 	Targets  string           `json:"targets,omitempty"`
 	Path     string           `json:"path,omitempty"`
@@ -78,6 +79,7 @@ func (d *decoder) readWatch(s *step, n *node) {
 	d.readFor(s, &set.For, n, "watch", fields{
 		"interval":        func(n *node) { set.Interval = d.positive(n, "interval") },
 		"failures":        func(n *node) { set.Failures = d.integer(n, "failures", 1, 1000) },
+		"flapping":        func(n *node) { set.Flapping = d.flapping(n) },
 		"targets":         func(n *node) { set.Targets = d.filled(n, "targets") },
 		"max_error_ratio": func(n *node) { proxy.MaxErrorRatio = d.ratio(n, "max_error_ratio") },
 		"min_requests": func(n *node) {
@@ -158,8 +160,8 @@ func (d *decoder) watchTraffic(set *watchSettings, proxy *watchProxy, n *node) {
 	}
 }
 
-// watchDeployed aims the watch at the deployed services. Those with another path
-// than the first become checks of their own.
+// watchDeployed aims the watch at the deployed services. Those that are asked in
+// another way than the first become checks of their own.
 func (d *decoder) watchDeployed(set *watchSettings) {
 	var targets []string
 	given := set.Path
@@ -170,19 +172,25 @@ func (d *decoder) watchDeployed(set *watchSettings) {
 		if health == nil || probed {
 			continue
 		}
-		path := health.HTTP
-		if given != "" {
-			path = given
+		probe := &probeSettings{Targets: other.output("addresses"), Path: given, AttemptTimeout: seconds(5)}
+		if given == "" {
+			health.asked(probe)
 		}
-		switch {
-		case len(targets) == 0:
-			set.Path = path
-			targets = append(targets, other.output("addresses"))
-		case path == set.Path:
-			targets = append(targets, other.output("addresses"))
+		health.lives(probe)
+		switch plain := probe.plain(); {
+		case plain && len(targets) == 0:
+			set.Path = probe.Path
+			targets = append(targets, probe.Targets)
+		case plain && probe.Path == set.Path:
+			targets = append(targets, probe.Targets)
 		default:
-			set.Checks = append(set.Checks, &probeSettings{Targets: other.output("addresses"), Path: path, AttemptTimeout: seconds(5)})
+			set.Checks = append(set.Checks, probe)
 		}
 	}
 	set.Targets = strings.Join(targets, ",")
+}
+
+// plain reports whether a path, or none, says all of how targets are asked.
+func (p *probeSettings) plain() bool {
+	return p.GRPC == nil && p.SQL == nil && p.Command == nil && p.Failures == 0 && p.Flapping == nil
 }

@@ -23,6 +23,7 @@ func (d *decoder) link() {
 		}
 	}
 	d.checkCircles()
+	d.addDependencies()
 }
 
 // need adds a step that comes before, once.
@@ -156,6 +157,9 @@ func (d *decoder) addWatch() {
 
 // checkCircles reports steps that need one another in a circle.
 func (d *decoder) checkCircles() {
+	if d.circular {
+		return // that of the services is reported already
+	}
 	const visiting, done = 1, 2
 	mark := map[string]int{}
 	var path []string

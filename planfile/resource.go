@@ -62,35 +62,6 @@ func (d *decoder) only(n *node, what string, kinds, later []string) *field {
 	return nil
 }
 
-// readSystems reads `databases` and `metrics`: they are known by name and shape,
-// and the steps that use them come with a later version.
-func (d *decoder) readSystems(n *node, what string, kinds []string) {
-	if d.shapes != nil {
-		d.shapes[what] = sorted(append([]string(nil), kinds...))
-	}
-	wanted := d.wanted
-	d.wanted = map[string]bool{} // no step of this version reads them
-	defer func() { d.wanted = wanted }()
-	d.names(n, what+"s", func(name string, value *node) {
-		if what == "database" {
-			d.databases[name] = true
-		}
-		f := d.only(value, "the "+what+" "+name, kinds, nil)
-		if f == nil {
-			return
-		}
-		if f.value.kind != mapNode {
-			d.filled(f.value, f.key)
-			return
-		}
-		for _, setting := range f.value.fields {
-			if setting.value.kind == textNode {
-				d.text(setting.value, setting.key)
-			}
-		}
-	})
-}
-
 // readBalancers reads `balancers`.
 func (d *decoder) readBalancers(n *node) {
 	kinds := []string{"proxy", "haproxy", "nginx"}

@@ -43,16 +43,6 @@ type deploySettings struct {
 	Limits      *serviceLimits    `json:"limits,omitempty"`
 }
 
-// serviceHealth is when an instance counts as ready.
-type serviceHealth struct {
-	HTTP         string           `json:"http,omitempty"`
-	TCP          bool             `json:"tcp,omitempty"`
-	Interval     ripcord.Duration `json:"interval"`
-	Timeout      ripcord.Duration `json:"timeout"`
-	StartTimeout ripcord.Duration `json:"start_timeout"`
-	Successes    int              `json:"successes"`
-}
-
 // readServices reads `services`.
 func (d *decoder) readServices(n *node) {
 	d.names(n, "services", func(name string, value *node) {
@@ -62,9 +52,11 @@ func (d *decoder) readServices(n *node) {
 		d.readService(s, value)
 		d.uses = nil
 	})
-	for _, name := range sorted(slices.Collect(maps.Keys(d.services))) {
-		d.checkService(d.services[name])
+	names := sorted(slices.Collect(maps.Keys(d.services)))
+	for _, name := range names {
+		d.checkDependsOn(d.services[name].dependsOn, "the service "+name, name)
 	}
+	d.checkServiceCircles(names)
 }
 
 func (d *decoder) readService(s *service, n *node) {
@@ -84,14 +76,10 @@ func (d *decoder) readService(s *service, n *node) {
 			s.settings.Environment = d.environmentOf(n)
 			d.instance = false
 		},
-		"user":     func(n *node) { s.settings.User = d.filled(n, "user") },
-		"health":   func(n *node) { d.openly("a service's health", func() { s.settings.Health = d.health(n) }) },
-		"balancer": func(n *node) { s.balancer = d.balancerName(n) },
-		"depends_on": func(n *node) {
-			for _, item := range listOf(n) {
-				s.dependsOn = append(s.dependsOn, reference{d.filled(item, "depends_on"), item.at})
-			}
-		},
+		"user":       func(n *node) { s.settings.User = d.filled(n, "user") },
+		"health":     func(n *node) { s.settings.Health = d.health(n) },
+		"balancer":   func(n *node) { s.balancer = d.balancerName(n) },
+		"depends_on": func(n *node) { s.dependsOn = d.readDependsOn(n) },
 		"artifact": func(n *node) {
 			for _, item := range listOf(n) {
 				s.settings.Artifact = append(s.settings.Artifact, d.inside(item, "artifact"))
@@ -155,56 +143,6 @@ func (d *decoder) balancerName(n *node) string {
 			"there is no balancer %q", short(name))
 	}
 	return name
-}
-
-// checkService checks what a service names, when all are known.
-func (d *decoder) checkService(s *service) {
-	known := append(slices.Collect(maps.Keys(d.services)), slices.Collect(maps.Keys(d.databases))...)
-	for _, r := range s.dependsOn {
-		switch {
-		case r.name == s.name:
-			d.add(r.at, len(r.name), "remove it", "the service %s depends on itself", s.name)
-		case r.name != "" && !slices.Contains(known, r.name):
-			others := slices.DeleteFunc(sorted(slices.Clone(known)), func(name string) bool { return name == s.name })
-			d.add(r.at, len(r.name), d.didYouMean(r.name, others, "services and databases are:"), "there is no service or database %q", short(r.name))
-		}
-	}
-}
-
-func defaultHealth() *serviceHealth {
-	return &serviceHealth{Interval: seconds(.2), Timeout: seconds(2), StartTimeout: seconds(30), Successes: 2}
-}
-
-// health reads when an instance counts as ready. A text is the path of http.
-func (d *decoder) health(n *node) *serviceHealth {
-	h := defaultHealth()
-	if n.kind == textNode {
-		if n.text == "tcp" {
-			h.TCP = true
-		} else {
-			h.HTTP = d.urlPath(n, "health")
-		}
-		return h
-	}
-	ok := d.object(n, "health", "a service's health", fields{
-		"http":          func(n *node) { h.HTTP = d.urlPath(n, "http") },
-		"tcp":           func(n *node) { h.TCP = d.boolean(n, "tcp") },
-		"interval":      func(n *node) { h.Interval = d.positive(n, "interval") },
-		"timeout":       func(n *node) { h.Timeout = d.positive(n, "timeout") },
-		"start_timeout": func(n *node) { h.StartTimeout = d.positive(n, "start_timeout") },
-		"successes":     func(n *node) { h.Successes = d.integer(n, "successes", 1, 100) },
-	})
-	if !ok {
-		return h
-	}
-	http, tcp := n.field("http"), n.field("tcp")
-	switch {
-	case http != nil && tcp != nil && h.TCP:
-		d.add(tcp.at, tcp.width(), "keep one of http and tcp", "a service's health is both http and tcp")
-	case http == nil && !h.TCP:
-		h.TCP = true
-	}
-	return h
 }
 
 // urlPath reads the path of an address, "/healthz".

@@ -42,6 +42,12 @@ type step struct {
 	// parallel on how many of them at once; 0 is as many as the plan allows.
 	machines []string
 	parallel int
+	// asks are the services that its probes ask.
+	asks []string
+	// dependsOn are the services and databases that a check names, dependencies
+	// all that the step's services need.
+	dependsOn    []reference
+	dependencies []dependency
 }
 
 // kind is how one kind of step is read.
@@ -210,11 +216,11 @@ func settingsOf(kind string) []string {
 	case "files":
 		return []string{"source", "destination", "template", "delete", "mode", "directory_mode", "owner", "group", "content", "values"}
 	case "check":
-		return []string{"http", "tcp", "command", "service", "targets", "path", "status", "contains", "successes", "interval", "attempt_timeout", "directory", "environment"}
+		return []string{"http", "tcp", "grpc", "sql", "command", "service", "targets", "path", "status", "contains", "successes", "stable", "flapping", "interval", "attempt_timeout", "directory", "environment", "depends_on"}
 	case "wait":
 		return []string{"for"}
 	case "watch":
-		return []string{"for", "interval", "failures", "checks", "targets", "path", "max_error_ratio", "min_requests"}
+		return []string{"for", "interval", "failures", "flapping", "checks", "targets", "path", "max_error_ratio", "min_requests"}
 	case "deploy":
 		return []string{"service"}
 	case "shift":
@@ -398,6 +404,11 @@ func (s *step) spec() ripcord.StepSpec {
 	}
 	for _, other := range s.until {
 		spec.Until = append(spec.Until, ripcord.StepID(other))
+	}
+	for _, need := range s.dependencies {
+		if dependency, err := need.spec(); err == nil {
+			spec.Dependencies = append(spec.Dependencies, dependency)
+		}
 	}
 	return spec
 }

@@ -71,7 +71,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	questions, err := s.asker.Questions(s.set)
+	questions, err := s.questions(ctx)
 	if err != nil {
 		return err
 	}

@@ -280,6 +280,48 @@ func TestRecovers(t *testing.T) {
 	}
 }
 
+// TestProbe: a dependency is asked a few times; one instance that answers is enough.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	well := serve(t, func(http.ResponseWriter, *http.Request) {}).Listener.Addr().String()
+	ill := serve(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no database", http.StatusServiceUnavailable) }).Listener.Addr().String()
+	var n atomic.Int64
+	second := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1) == 1 {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}).Listener.Addr().String()
+	scope := adaptertest.NewScope(t)
+	for i, at := range []string{well, ill} {
+		err := scope.Supervisor.Start(t.Context(), ripcord.Instance{
+			ID: fmt.Sprintf("shop/test/api/blue/%d", i), Args: []string{"sleep", "60"}, Labels: map[string]string{"address": at},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name, says string
+		settings   map[string]any
+	}{
+		{"one is enough", "", map[string]any{"targets": ill + "," + well, "path": "/"}},
+		{"none", "status 503: no database", map[string]any{"targets": ill + "," + refusing(t), "path": "/"}},
+		{"asked twice", "", map[string]any{"targets": second, "path": "/"}},
+		{"instances", "", map[string]any{"instances": "shop/test/api/", "path": "/"}},
+		{"no instance", "no instance of it runs", map[string]any{"instances": "shop/test/web/", "path": "/"}},
+		{"no target", "there is no target", map[string]any{"targets": " , "}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.settings["interval"] = 0.01
+			err := open(t, scope, test.settings).(ripcord.Prober).Probe(t.Context())
+			if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+				t.Errorf("said %v, want %q", err, test.says)
+			}
+		})
+	}
+}
+
 func TestNoProxyFromEnvironment(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	t.Setenv("HTTP_PROXY", "http://"+refusing(t))

@@ -58,6 +58,7 @@ func (t *task) fail(ctx context.Context, f *ripcord.Failure, retry ripcord.Retry
 	if errors.Is(context.Cause(ctx), errCancelled) && f.Class != ripcord.FailedCancelled {
 		f = t.failure(ctx, f)
 	}
+	f = t.blame(ctx, f)
 	return t.append(ctx, ripcord.Entry{
 		Kind: ripcord.StepFailed, Step: t.id, Attempt: t.command.Attempt, Failure: f,
 		Until: engine.RetryAt(retry, t.was.Failures+1, f, t.now()),

@@ -27,6 +27,9 @@ type Settings struct {
 	TCP     string   `json:"tcp"`
 	Command []string `json:"command"`
 	Targets string   `json:"targets"`
+	// Instances is the prefix of supervised instances, whose addresses then are the
+	// targets.
+	Instances string `json:"instances"`
 	GRPC    *GRPC    `json:"grpc"`
 	SQL     *SQL     `json:"sql"`
 	// Path is asked of each target over HTTP; without it a connection is enough.
@@ -97,8 +100,8 @@ func (s *Settings) Complete(kind string) error {
 func (s *Settings) Row() int { return Row(s.Successes, s.Stable.Std(), s.Interval.Std()) }
 
 func (s *Settings) one(kind string) error {
-	alone := s.Targets == ""
-	set := number(s.HTTP != "", s.TCP != "", !alone, alone && s.Command != nil, alone && s.SQL != nil, s.GRPC != nil && (alone || s.GRPC.Address != ""))
+	alone := s.Targets == "" && s.Instances == ""
+	set := number(s.HTTP != "", s.TCP != "", s.Targets != "", s.Instances != "", alone && s.Command != nil, alone && s.SQL != nil, s.GRPC != nil && (alone || s.GRPC.Address != ""))
 	switch {
 	case set == 0:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: nothing is asked", kind).WithFix("set one of http, tcp, grpc, sql, command, targets")
@@ -147,7 +150,7 @@ func (s *Settings) ranges(kind string) error {
 		return ripcord.Errorf(ripcord.CodePlan, "%s: %d is not an HTTP status", kind, s.Status)
 	case !isHTTP && (s.Status != 0 || s.Contains != "" || s.FollowRedirects):
 		return ripcord.Errorf(ripcord.CodePlan, "%s: status, contains and follow_redirects need http, or targets with a path", kind)
-	case s.Path != "" && s.Targets == "":
+	case s.Path != "" && s.Targets == "" && s.Instances == "":
 		return ripcord.Errorf(ripcord.CodePlan, "%s: path needs targets", kind).WithFix("put the path into http")
 	case s.Failures < 0 || s.Failures > 1000:
 		return ripcord.Errorf(ripcord.CodePlan, "%s: failures must lie between 1 and 1000", kind)
