@@ -12,6 +12,8 @@ type Scenario struct {
 	Rate, Share, Baseline float64
 	// Ratio is how many times worse the new version is.
 	Ratio float64
+	// Look is how many seconds are between two looks; 0 is all the time.
+	Look float64
 }
 
 // Forecast is how long a bad version is expected to stay.
@@ -34,27 +36,40 @@ type Forecast struct {
 // whole windows. The floor needs its own time; the longer of the two counts.
 // Source: Wald's approximation of the expected sample size.
 func Predict(s Scenario, l Limits, c Choice, alpha float64) (Forecast, error) {
-	for _, r := range []float64{s.Share, s.Baseline} {
-		if err := checkRate(r); err != nil {
-			return Forecast{}, err
-		}
-	}
-	if !(s.Rate > 0 && s.Rate < 1e9 && s.Ratio > 0 && s.Ratio < 1e6 && alpha > 0 && alpha < 1) {
-		return Forecast{}, fmt.Errorf("%w: %v requests a second, %v times worse, alpha %v", ErrInput, s.Rate, s.Ratio, alpha)
+	if err := s.check(alpha); err != nil {
+		return Forecast{}, err
 	}
 	if _, err := NewComparison(l, c); err != nil {
 		return Forecast{}, err
 	}
-	seconds := secondsOfFractions(s, l, c, alpha)
 	if c.Method == MethodCounts {
-		seconds = secondsOfCounts(s, l, alpha)
+		return s.after(secondsOfCounts(s, l, alpha)), nil
 	}
-	bad := min(s.Baseline*s.Ratio, 1)
-	harmed := max(bad-s.Baseline, 0) * s.Rate * s.Share * seconds
+	return s.after(secondsOfFractions(s, l, c, alpha)), nil
+}
+
+func (s Scenario) check(alpha float64) error {
+	for _, r := range []float64{s.Share, s.Baseline} {
+		if err := checkRate(r); err != nil {
+			return err
+		}
+	}
+	if !(s.Rate > 0 && s.Rate < 1e9 && s.Ratio > 0 && s.Ratio < 1e6 && alpha > 0 && alpha < 1 && s.Look >= 0 && s.Look < 1e6) {
+		return fmt.Errorf("%w: %v requests a second, %v times worse, alpha %v, a look every %v s", ErrInput, s.Rate, s.Ratio, alpha, s.Look)
+	}
+	return nil
+}
+
+// bad is the new version's failure rate.
+func (s Scenario) bad() float64 { return min(s.Baseline*s.Ratio, 1) }
+
+// after is the forecast of a roll-back after so many seconds.
+func (s Scenario) after(seconds float64) Forecast {
+	harmed := max(s.bad()-s.Baseline, 0) * s.Rate * s.Share * seconds
 	if math.IsNaN(harmed) { // a version that is no worse harms nobody for ever
 		harmed = 0
 	}
-	return Forecast{Seconds: seconds, Harmed: harmed}, nil
+	return Forecast{Seconds: seconds, Harmed: harmed}
 }
 
 func secondsOfCounts(s Scenario, l Limits, alpha float64) float64 {
@@ -76,11 +91,17 @@ func secondsOfCounts(s Scenario, l Limits, alpha float64) float64 {
 
 func secondsOfFractions(s Scenario, l Limits, c Choice, alpha float64) float64 {
 	needed := logLimit(alpha) + math.Log(stakeCount)
-	bad := min(s.Baseline*s.Ratio, 1)
+	growth, floor := growthOfFractions(s, l, c)
+	windows := max(over(needed, growth), over(needed, floor))
+	return math.Ceil(windows) * c.Window
+}
+
+// growthOfFractions is by how much the logarithms grow in each window, of the best
+// stakes against the ratio and against the floor.
+func growthOfFractions(s Scenario, l Limits, c Choice) (growth, floor float64) {
 	requests := s.Rate * s.Share * c.Window
-	canary, baseline := requests*bad, s.Rate*(1-s.Share)*c.Window*s.Baseline
+	canary, baseline := requests*s.bad(), s.Rate*(1-s.Share)*c.Window*s.Baseline
 	theta := tolerated(s.Share, l.Tolerance)
-	growth, floor := 0.0, 0.0
 	for _, kappa := range stakes() {
 		sum := 0.0
 		eachPair(canary, baseline, func(chance, c, b float64) {
@@ -95,8 +116,7 @@ func secondsOfFractions(s Scenario, l Limits, c Choice, alpha float64) float64 {
 		})
 		floor = max(floor, sum)
 	}
-	windows := max(over(needed, growth), over(needed, floor))
-	return math.Ceil(windows) * c.Window
+	return growth, floor
 }
 
 func over(needed, growth float64) float64 {

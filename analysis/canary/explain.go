@@ -128,15 +128,15 @@ func (s *Step) forecast(ctx context.Context, spec analysis.Spec) []string {
 		}
 		rows := []string{now.say()}
 		for _, share := range s.set.Shares[:min(mostForecast, len(s.set.Shares))] {
-			if row := foresee(now, share, m, spec.Alpha); row != "" {
+			if row := s.foresee(now, share, m, spec.Alpha); row != "" {
 				rows = append(rows, row)
 			}
 		}
 		if len(rows) == 1 {
 			continue
 		}
-		if m.Choice.Method == analysis.MethodFractions && !m.Fuse.Off {
-			rows = append(rows, "the fuse may be sooner: it blows when failures go on, after about 20 s")
+		if open(&s.set.Metrics[i].Metric) && m.Choice.Dispersion == 0 {
+			rows = append(rows, "it may be sooner where failures are known to be independent: `ripcord measure` finds out, and so does each release")
 		}
 		return rows
 	}
@@ -183,16 +183,16 @@ func (t traffic) say() string {
 }
 
 // foresee says when two bad versions would be found at one share.
-func foresee(now traffic, share float64, m *analysis.Metric, alpha float64) string {
+func (s *Step) foresee(now traffic, share float64, m *analysis.Metric, alpha float64) string {
 	if share <= 0 || share >= 100 {
 		return "" // nothing is left to compare with
 	}
 	const few, many = 5, 20
 	parts := make([]string, 0, 2)
 	for _, ratio := range []float64{few, many} {
-		f, err := analysis.Predict(analysis.Scenario{
-			Rate: now.rate, Share: share / 100, Baseline: now.baseline(), Ratio: ratio,
-		}, m.Limits, m.Choice, alpha)
+		f, err := m.Predict(analysis.Scenario{
+			Rate: now.rate, Share: share / 100, Baseline: now.baseline(), Ratio: ratio, Look: s.set.Interval.Std().Seconds(),
+		}, alpha)
 		if err != nil {
 			return ""
 		}

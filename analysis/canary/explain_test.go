@@ -44,7 +44,7 @@ func TestExplainForecasts(t *testing.T) {
 				t.Errorf("it says %q", rows[i+2])
 			}
 		}
-		if len(rows) != 5 || !strings.HasPrefix(rows[4], "  the fuse may be sooner") {
+		if len(rows) != 5 || !strings.HasPrefix(rows[4], "  it may be sooner where failures are known to be independent: `ripcord measure`") {
 			t.Errorf("it says %q", rows)
 		}
 	})
