@@ -60,7 +60,9 @@ type metricChoice struct {
 }
 
 type metricFuse struct {
-	Off bool `json:"off"`
+	Off bool `json:"off,omitempty"`
+	// Cluster is the longest burst of failures that must not blow it.
+	Cluster ripcord.Duration `json:"cluster,omitempty"`
 }
 
 type metricGauge struct {
@@ -227,8 +229,21 @@ func (d *decoder) placeLimits(m *metricSettings) {
 	}
 }
 
-// readFuse reads whether there is a fuse beside the windows, as there is by default.
+// readFuse reads whether there is a fuse beside the windows, as there is by default,
+// and how long a burst it must hold.
 func (d *decoder) readFuse(n *node) *metricFuse {
+	if n.kind == mapNode {
+		f := &metricFuse{}
+		d.object(n, "fuse", "a fuse", fields{
+			"cluster": func(n *node) {
+				f.Cluster = d.positive(n, "cluster")
+				if f.Cluster > 0 && (f.Cluster < seconds(1) || f.Cluster > seconds(3600)) {
+					d.add(n.at, n.width(), "write how long failures follow one another at most, 1s to 1h, for example 5s", "a burst of %s", f.Cluster)
+				}
+			},
+		})
+		return f
+	}
 	if d.boolean(n, "fuse") {
 		return nil
 	}
