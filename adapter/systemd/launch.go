@@ -32,7 +32,7 @@ func (s *Step) definition(ctx context.Context, p service.Place, number int) (*de
 	}
 	fill := service.NewFiller(ctx, s.scope.Secrets, p.Address(number), number, l.files())
 	d := &definition{
-		labels: l, directory: s.directory(), grace: s.settings.Grace.Std().Seconds(), restart: s.settings.Restart, limits: s.settings.Limits,
+		labels: l, directory: s.directory(l.files()), grace: s.settings.Grace.Std().Seconds(), restart: s.settings.Restart, limits: s.settings.Limits,
 		environment: service.Variables(s.scope, s.settings.Service, p.Colour, p.Address(number), number),
 	}
 	d.user, d.group, _ = strings.Cut(s.settings.User, ":")

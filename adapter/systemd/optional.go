@@ -17,8 +17,12 @@ func (s *Step) Traits() ripcord.Traits {
 	traits := ripcord.DefaultTraits()
 	traits.Finishes = true
 	l := s.labels(service.Place{}, 0)
-	traits.Reversal.How = fmt.Sprintf("stop the units ripcord-%s-%s-%s-* that this release started, and remove them from %s: the old ones keep running until the commit",
-		l.Application, l.Environment, l.Service, unitFolder)
+	on := ""
+	if s.settings.Machine != "" {
+		on = "on machine " + s.settings.Machine + ", "
+	}
+	traits.Reversal.How = fmt.Sprintf("%sstop the units ripcord-%s-%s-%s-* that this release started, and remove them from %s: the old ones keep running until the commit",
+		on, l.Application, l.Environment, l.Service, unitFolder)
 	return traits
 }
 
@@ -35,6 +39,9 @@ func (s *Step) Outputs(ctx context.Context, a ripcord.Attempt) (map[string]ripco
 // Explain says what would start, and beside what.
 func (s *Step) Explain(ctx context.Context) (string, error) {
 	text := fmt.Sprintf("starts %s of %s %s", service.Plural(s.settings.Instances, "unit"), s.settings.Service, s.scope.Version)
+	if s.settings.Machine != "" {
+		text += " on machine " + s.settings.Machine
+	}
 	h, all, err := s.service(ctx)
 	if err == nil {
 		err = h.able(ctx, s.settings.User)

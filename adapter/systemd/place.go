@@ -11,7 +11,7 @@ import (
 func (s *Step) chooser(h host) *service.Chooser {
 	return &service.Chooser{
 		Service: s.settings.Service, Run: s.scope.Run, Instances: s.settings.Instances, Ports: s.settings.ports,
-		ID: s.unitName, Free: service.Unanswered(h.machine),
+		Host: s.settings.Address, ID: s.unitName, Free: service.UnansweredAt(h.machine, s.settings.Address),
 	}
 }
 

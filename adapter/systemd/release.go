@@ -19,8 +19,14 @@ import (
 // file's folder: the program and the artifacts.
 func (s *Step) Files() []string { return s.settings.Files(s.scope.Directory) }
 
-// directory is where instances run.
-func (s *Step) directory() string { return s.settings.WorkingFolder(s.scope.Directory) }
+// directory is where instances run; files is the folder of the release's files. On
+// another machine there is no plan file's folder, so that one stands for it.
+func (s *Step) directory(files string) string {
+	if s.settings.Machine != "" {
+		return s.settings.WorkingFolder(files)
+	}
+	return s.settings.WorkingFolder(s.scope.Directory)
+}
 
 // kept returns the command with the release's files on the machine.
 func (s *Step) kept(folder string) ([]string, error) {
@@ -29,7 +35,7 @@ func (s *Step) kept(folder string) ([]string, error) {
 		return nil, err
 	}
 	if program := argv[0]; strings.Contains(program, "/") && !service.Open(program) && !filepath.IsAbs(program) {
-		argv[0] = filepath.Join(s.directory(), program) // systemd takes no other paths
+		argv[0] = filepath.Join(s.directory(folder), program) // systemd takes no other paths
 	}
 	return argv, nil
 }

@@ -18,6 +18,10 @@ type Settings struct {
 	// Restart is systemd's word: always (also for empty), on-failure or no.
 	Restart string `json:"restart,omitempty"`
 	Limits  Limits `json:"limits,omitzero"`
+	// Machine is the one that the units run on; empty is this one.
+	Machine string `json:"machine,omitempty"`
+	// Address is the machine's own that instances listen on; empty is loopback.
+	Address string `json:"address,omitempty"`
 
 	ports service.Range
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/machine"
 	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
@@ -18,10 +19,10 @@ type Step struct {
 // host returns the machine that the service runs on.
 func (s *Step) host(ctx context.Context) (host, error) {
 	if s.scope.Machines == nil {
-		return host{local{}}, nil
+		return host{machine.Local{}}, nil
 	}
-	machine, err := s.scope.Machines.Machine(ctx, "")
-	return host{machine}, err
+	m, err := s.scope.Machines.Machine(ctx, s.settings.Machine)
+	return host{m}, err
 }
 
 // service returns the host and the service's units.

@@ -114,8 +114,14 @@ case $1 in *:*) group=${1#*:} ;; esac
 	}
 	switch failed.exit.Code {
 	case 10:
+		if h.machine.Name() != "" {
+			return refuse("name another machine", "%s was not started by systemd, so no unit can run on it", where)
+		}
 		return refuse("use runtime process here", "%s was not started by systemd, so no unit can run on it", where)
 	case 11:
+		if h.machine.Name() != "" {
+			return refuse("let the machine's ssh log in as root", "only root may install systemd units on %s", where)
+		}
 		return refuse("run ripcord as root, for example with sudo, or use runtime process", "only root may install systemd units on %s", where)
 	case 12:
 		return refuse("make it, for example with: useradd --system "+name+"; or correct `user`", "there is no user %s on %s", name, where)

@@ -1,10 +1,12 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"syscall"
 
 	"github.com/ripcord-dev/ripcord"
@@ -37,11 +39,17 @@ func AnyPort(ctx context.Context, taken map[int]bool) (int, error) {
 	return 0, &ripcord.Failure{Class: ripcord.FailedInternal, Summary: "the machine has no free port"}
 }
 
-// Unanswered returns a Chooser's Free for a machine: nobody answers on the port.
-// What listens there without answering shows when the instance starts.
+// Unanswered is UnansweredAt Loopback.
 func Unanswered(machine ripcord.Machine) func(ctx context.Context, port int) bool {
+	return UnansweredAt(machine, "")
+}
+
+// UnansweredAt returns a Chooser's Free for a machine: nobody answers on the port of
+// its address host; empty is Loopback.
+// What listens there without answering shows when the instance starts.
+func UnansweredAt(machine ripcord.Machine, host string) func(ctx context.Context, port int) bool {
 	return func(ctx context.Context, port int) bool {
-		c, err := machine.Dial(ctx, "tcp", address(port))
+		c, err := machine.Dial(ctx, "tcp", net.JoinHostPort(cmp.Or(host, Loopback), strconv.Itoa(port)))
 		if err == nil {
 			_ = c.Close()
 			return false
