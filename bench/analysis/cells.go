@@ -37,6 +37,12 @@ func healthy(full bool) []cell {
 			})
 		}
 	}
+	for _, c := range [][3]float64{{.05, 2, 10}, {.25, 3, 10}} {
+		all = append(all, cell{
+			name: fmt.Sprintf("clusters of %g on average, 1 %%, %g %% of 200/s", c[1], 100*c[0]),
+			base: .01, ratio: 1, share: c[0], rate: 200, cluster: c[2], size: c[1],
+		})
+	}
 	for _, share := range []float64{.05, .25} {
 		all = append(all, cell{
 			name: fmt.Sprintf("20 failures of the new version in 2 s, 0.1 %%, %g %% of 200/s", 100*share),

@@ -106,9 +106,15 @@ func figures(fine []cell, healthy, bad [][]tally, releases int) []figure.Figure 
 		worst("healthy releases rolled back, fractions, tolerance 1.25", wrong(byFractionsTolerant, true)),
 		worst("healthy releases rolled back, fractions and fuse, independent failures", wrong(byDefault, false)),
 		worst("healthy releases rolled back, fractions and fuse, clusters and bursts", wrong(byDefault, true)),
+		worst("healthy releases rolled back, chosen by A/A, independent failures", wrong(byLearned, false)),
+		worst("healthy releases rolled back, chosen by A/A, clusters and bursts", wrong(byLearned, true)),
 	}
 	theirs := part(bad[fiveTimes][byFlagger].harmed, .5)
-	for n, name := range []string{byCounts: "", byCountsTolerant: ", tolerance 1.25"} {
+	for _, named := range []struct {
+		n    int
+		name string
+	}{{byCounts, ""}, {byCountsTolerant, ", tolerance 1.25"}, {byLearned, ", chosen by A/A"}} {
+		n, name := named.n, named.name
 		five, twenty := bad[fiveTimes][n], bad[twentyTimes][n]
 		harmed := part(five.harmed, .5)
 		all = append(
