@@ -31,8 +31,10 @@ type decoder struct {
 	// circular says that services depend on one another in a circle.
 	circular bool
 	machines map[string]*machine
-	// parts are the steps that stand for one on several machines.
+	// parts are the steps that stand for one on several machines, or in several
+	// batches; ends are the last ones of those that come one after the other.
 	parts map[string][]string
+	ends  map[string]string
 	// sources are the entries of metrics; sourceless also has those that could
 	// not be read.
 	sources    map[string]*metricSystem

@@ -127,7 +127,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 		problems: p, options: o, environment: environment, left: maxExpanded, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
 		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
-		balancers: map[string]*balancer{}, databases: map[string]*database{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
+		balancers: map[string]*balancer{}, parts: map[string][]string{}, ends: map[string]string{}, databases: map[string]*database{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
 	}
 	doc := &document{
 		d: d, root: root, parallel: defaultParallel,
@@ -316,7 +316,7 @@ func (doc *document) file(environments []string) *File {
 	}
 	for _, s := range d.steps {
 		spec := s.spec()
-		if d.parts != nil {
+		if len(d.parts) > 0 {
 			spec.Settings = []byte(d.joined(string(spec.Settings)))
 		}
 		plan.Steps = append(plan.Steps, spec)

@@ -24,6 +24,12 @@ type shiftSettings struct {
 	Strategy string         `json:"strategy,omitempty"`
 	Limits   map[string]any `json:"limits,omitempty"`
 	frontSettings
+	// Members are instances that a step takes out of the balancer's rotation or
+	// puts back, by State: drain or ready. MaxUnavailable is how many others may
+	// be unavailable then.
+	Members        string `json:"members,omitempty"`
+	State          string `json:"state,omitempty"`
+	MaxUnavailable int    `json:"max_unavailable,omitempty"`
 	// of are those of another balancer.
 	of map[string]any
 

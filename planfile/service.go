@@ -45,6 +45,7 @@ type deploySettings struct {
 
 // readServices reads `services`.
 func (d *decoder) readServices(n *node) {
+	Replace *replaceSettings `json:"replace,omitempty"`
 	d.names(n, "services", func(name string, value *node) {
 		s := &service{name: name, at: value.at, settings: deploySettings{Service: name, Instances: 1, Grace: seconds(10)}}
 		d.services[name] = s

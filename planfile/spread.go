@@ -19,7 +19,7 @@ type onMachine interface {
 // STEP-MACHINE, so that each goes forward and back for itself. What needs the step
 // needs all of them; its outputs are joined in the order of the machines.
 func (d *decoder) spread() {
-	parts := map[string][]string{}
+	parts := d.parts
 	var steps []*step
 	for i, s := range d.steps {
 		if !s.given && i > 0 && (len(s.machines) > 1 || len(d.steps[i-1].machines) > 1) {
@@ -50,7 +50,7 @@ func (d *decoder) spread() {
 		d.add(d.steps[0].at, 1, "name fewer machines, or split the file", "on all of their machines the release has %d steps; at most %d are possible", len(steps), maxSpread)
 		return
 	}
-	d.steps, d.parts = steps, parts
+	d.steps = steps
 	for _, s := range d.steps {
 		d.followParts(s)
 	}
@@ -60,7 +60,7 @@ func (d *decoder) spread() {
 func (d *decoder) followParts(s *step) {
 	var needs []reference
 	for _, r := range s.needs {
-		for _, name := range d.partsOf(r.name) {
+		for _, name := range d.endsOf(r.name) {
 			needs = append(needs, reference{name, r.at})
 		}
 	}
@@ -98,6 +98,14 @@ func (d *decoder) kindOfStep(name string) string {
 }
 
 // partsOf are the steps that stand for a name.
+// endsOf are the steps whose end is that of a name.
+func (d *decoder) endsOf(name string) []string {
+	if end := d.ends[name]; end != "" {
+		return []string{end}
+	}
+	return d.partsOf(name)
+}
+
 func (d *decoder) partsOf(name string) []string {
 	if parts := d.parts[name]; parts != nil {
 		return parts

@@ -42,6 +42,9 @@ type step struct {
 	// parallel on how many of them at once; 0 is as many as the plan allows.
 	machines []string
 	parallel int
+	// replacing puts a deploy step's instances in the places of the old ones; nil
+	// starts them beside those.
+	replacing *replacing
 	// asks are the services that its probes ask.
 	asks []string
 	// dependsOn are the services and databases that a check names, dependencies
@@ -130,6 +133,7 @@ func (d *decoder) readSteps(n *node, skipApprovals bool) {
 		d.uses = nil
 	}
 	d.canaries()
+	d.replacements()
 	d.spread()
 	d.link()
 }
@@ -222,7 +226,7 @@ func settingsOf(kind string) []string {
 	case "watch":
 		return []string{"for", "interval", "failures", "flapping", "checks", "targets", "path", "max_error_ratio", "min_requests"}
 	case "deploy":
-		return []string{"service"}
+		return []string{"service", "strategy", "batch", "max_unavailable", "pause", "drain", "ready_timeout"}
 	case "shift":
 		return []string{"service", "strategy", "weight", "stages", "for", "analyze", "interval", "drain", "ready_timeout"}
 	case "approve":
