@@ -36,6 +36,11 @@ type Evidence struct {
 	Note    string  `json:"note,omitempty"`
 	// SilentFor is how long in seconds it has said nothing.
 	SilentFor float64 `json:"silent_for,omitempty"`
+	// Watched is for how long in seconds it was judged from, so far.
+	Watched float64 `json:"watched,omitempty"`
+	// Gate reports whether gates wait for it: not for what only tells people, or may
+	// be gone on without.
+	Gate bool `json:"gate,omitempty"`
 	// New and Old are the values of the last interval: a failure rate, or a
 	// gauge's value.
 	New *float64 `json:"new,omitempty"`
@@ -93,7 +98,8 @@ func (d Decision) Point() Point {
 func evidenceOf(m Metric, t track, alpha, beta float64, at time.Time) Evidence {
 	e := Evidence{
 		Metric: m.Name, Kind: m.Kind, Outcome: t.Outcome, Note: t.Note,
-		New: present(t.NewValue), Old: present(t.OldValue),
+		New: present(t.NewValue), Old: present(t.OldValue), Watched: t.Watched,
+		Gate: !m.warnsOnly() && t.overdue(m, at) != ReactionContinue,
 	}
 	if t.Outcome != OutcomePass {
 		e.SilentFor = at.Sub(t.Heard).Seconds()

@@ -29,6 +29,8 @@ type track struct {
 	// Counted is up to when the counters have been counted; Heard is when the
 	// metric last said something, or when it was first asked.
 	Counted time.Time `json:"counted,omitzero"`
+	// Watched is for how long in seconds it was judged from; see Evidence.
+	Watched float64 `json:"watched,omitempty"`
 	// Begun is when it first said something; see Metric.WarmUp.
 	Begun time.Time `json:"begun,omitzero"`
 	Heard time.Time `json:"heard,omitzero"`
@@ -58,6 +60,7 @@ func (t *track) observe(m Metric, s Sample, at time.Time, alone bool) {
 	}
 	var outcome Outcome
 	var note string
+	counted := t.Counted
 	if m.Kind == KindGauge || m.Kind == KindThreshold && len(s.Reading.New.Counters) == 0 {
 		outcome, note = t.observeValues(m, s.Reading, at, alone)
 	} else {
@@ -67,8 +70,22 @@ func (t *track) observe(m Metric, s Sample, at time.Time, alone bool) {
 		t.silent(outcome, note)
 		return
 	}
+	switch {
+	case note == warmingNote:
+	case counted.IsZero(): // values are of one moment
+		t.Watched += min(at.Sub(t.Heard).Seconds(), longestValue)
+	default:
+		t.Watched += min(at.Sub(counted).Seconds(), longestCount)
+	}
 	t.Outcome, t.Note, t.Heard = OutcomePass, note, at
 }
+
+// How much of the time in seconds since the last reading counts as watched: counters
+// cover all of it, but one look at an hour is no hour; a value says nothing of it.
+const (
+	longestCount = 60.0
+	longestValue = 10.0
+)
 
 // maxNote bounds the text of a metrics system that goes into the journal.
 const maxNote = 300

@@ -14,6 +14,8 @@ import (
 // CanaryView is how a canary stands: its stages and what its analysis has said.
 type CanaryView struct {
 	Service string `json:"service"`
+	// Step is the one that judges.
+	Step ripcord.StepID `json:"step"`
 	// Share is the new version's part of the traffic in percent.
 	Share  float64     `json:"share"`
 	Stages []StageView `json:"stages"`
@@ -59,7 +61,7 @@ func canaries(s *engine.State, history bool) []CanaryView {
 		if json.Unmarshal(spec.Settings, &set) != nil {
 			continue // of a newer binary
 		}
-		v := CanaryView{Stages: []StageView{}}
+		v := CanaryView{Step: spec.ID, Stages: []StageView{}}
 		v.judged(s.Steps[spec.ID], history)
 		v.shifted(s, set.Shift)
 		views = append(views, v)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
@@ -221,7 +222,30 @@ func whyLine(s *engine.State, now standing) string {
 	if !now.living {
 		return "the process that carried it out is gone"
 	}
+	if text := waitsFor(s); text != "" {
+		return text
+	}
 	return "it has not ended"
+}
+
+// waitsFor names the metrics without which a canary in progress does not go on.
+func waitsFor(s *engine.State) string {
+	for _, v := range app.Canaries(s) {
+		if v.Decision == nil || s.Steps[v.Step] == nil || s.Steps[v.Step].State != ripcord.StepIsRunning {
+			continue
+		}
+		var silent []string
+		for i := range v.Decision.Evidence {
+			e := &v.Decision.Evidence[i]
+			if e.Gate && slices.Contains(v.Decision.Silent, e.Metric) {
+				silent = append(silent, e.Metric+before(": ", e.Note))
+			}
+		}
+		if len(silent) > 0 {
+			return fmt.Sprintf("the canary %s waits for word from %s", v.Service, strings.Join(silent, "; from "))
+		}
+	}
+	return ""
 }
 
 func (c *command) nextLine(s *engine.State, now standing) string {

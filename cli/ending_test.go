@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/analysis"
+	"github.com/ripcord-dev/ripcord/analysis/canary"
 	"github.com/ripcord-dev/ripcord/engine"
 )
 
@@ -101,5 +104,36 @@ func TestAgain(t *testing.T) {
 		if got := c.again(words); got != want {
 			t.Errorf("%s, not %s", got, want)
 		}
+	}
+}
+
+// TestWhyNamesTheSilentMetric: a canary that waits says for whose word.
+func TestWhyNamesTheSilentMetric(t *testing.T) {
+	t.Parallel()
+	plan := shiftPlan()
+	plan.Steps = append(plan.Steps, ripcord.StepSpec{ID: "judge", Kind: "analyze", Settings: []byte(`{"shift":"shift","interval":5,"metrics":[]}`)})
+	plan.Steps[1].Settings = []byte(`{"service":"web"}`)
+	record := func(silent ...string) ripcord.Entry {
+		data, err := json.Marshal(canary.Record{Decision: analysis.Decision{
+			At: at(9), Silent: silent,
+			Evidence: []analysis.Evidence{{Metric: "orders", Gate: true, Note: "prometheus does not answer"}, {Metric: "mood", Note: "nobody knows"}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ripcord.Entry{Kind: ripcord.StepProgress, Step: "judge", Attempt: 1, At: at(9), Data: data}
+	}
+	intent := ripcord.Entry{Kind: ripcord.StepIntent, Step: "judge", Attempt: 1, At: at(1)}
+	for want, entry := range map[string]ripcord.Entry{
+		"the canary web waits for word from orders: prometheus does not answer": record("orders", "mood"),
+		"it has not ended": record("mood"),
+	} {
+		if got := whyLine(story(plan, intent, entry), standing{living: true}); got != want {
+			t.Errorf("it says %q, not %q", got, want)
+		}
+	}
+	ended := ripcord.Entry{Kind: ripcord.StepApplied, Step: "judge", At: at(10)}
+	if got := whyLine(story(plan, intent, record("orders"), ended), standing{living: true}); got != "it has not ended" {
+		t.Errorf("after its end it says %q", got)
 	}
 }

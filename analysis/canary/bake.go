@@ -70,7 +70,7 @@ func (*Bake) Undo(ctx context.Context, _ ripcord.Attempt) error { return ctx.Err
 func (b *Bake) Explain(context.Context) (string, error) {
 	text := fmt.Sprintf("lets the stage last %s", b.set.For)
 	if b.set.Analysis != "" {
-		text += ", and until every metric has said something"
+		text += ", and until every metric was judged from for as long"
 	}
 	return text, nil
 }
@@ -78,7 +78,18 @@ func (b *Bake) Explain(context.Context) (string, error) {
 // baked is what a bake step records: how much of its time has passed.
 type baked struct {
 	Passed ripcord.Duration `json:"passed"`
+	// Before is for how long each metric had been judged from when the stage began,
+	// in seconds.
+	Before map[string]float64 `json:"before,omitempty"`
 }
+
+// enoughWatched is the part of its time for which a stage must have been judged by
+// each metric: silence, and what warms up, prolongs it. The rest is for looks that do
+// not fall on its ends.
+const (
+	enoughWatched = 0.75
+	mostWatched   = 5 * 60 // seconds: a longer stage may have holes
+)
 
 const bakePiece = 5 * time.Second
 
@@ -95,6 +106,9 @@ func (b *Bake) Apply(ctx context.Context, a ripcord.Attempt) error {
 			return ripcord.Errorf(ripcord.CodeInternal, "bake: recorded progress is damaged: %w", err)
 		}
 	}
+	if d, ok := b.latest.ask(place{b.scope.Run, b.set.Analysis}); ok && p.Passed == 0 {
+		p.Before = watched(d)
+	}
 	for p.Passed < b.set.For {
 		piece := min(ripcord.Duration(bakePiece), b.set.For-p.Passed)
 		if err := sleep(ctx, piece.Std()); err != nil {
@@ -106,7 +120,7 @@ func (b *Bake) Apply(ctx context.Context, a ripcord.Attempt) error {
 		}
 	}
 	for {
-		d, judged := b.said()
+		d, judged := b.said(p.Before)
 		if judged {
 			return nil
 		}
@@ -116,13 +130,33 @@ func (b *Bake) Apply(ctx context.Context, a ripcord.Attempt) error {
 	}
 }
 
-// said reports whether the analysis lets the stage end.
-func (b *Bake) said() (analysis.Decision, bool) {
+// watched is for how long each metric was judged from.
+func watched(d analysis.Decision) map[string]float64 {
+	all := map[string]float64{}
+	for i := range d.Evidence {
+		all[d.Evidence[i].Metric] = d.Evidence[i].Watched
+	}
+	return all
+}
+
+// said reports whether the analysis lets the stage end: nothing is proved against the
+// new version, and each metric was judged from for as long as the stage lasts.
+func (b *Bake) said(before map[string]float64) (analysis.Decision, bool) {
 	if b.set.Analysis == "" {
 		return analysis.Decision{}, true
 	}
 	d, ok := b.latest.ask(place{b.scope.Run, b.set.Analysis})
-	return d, ok && d.MayAdvance
+	if !ok || !d.MayAdvance {
+		return d, false
+	}
+	enough := min(enoughWatched*b.set.For.Std().Seconds(), mostWatched)
+	for i := range d.Evidence {
+		e := &d.Evidence[i]
+		if e.Gate && e.Watched-before[e.Metric] < enough {
+			return d, false
+		}
+	}
+	return d, true
 }
 
 // silence says why the stage could not end in time.
@@ -130,13 +164,16 @@ func (b *Bake) silence(err error, d analysis.Decision) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	silent := "the analysis"
-	if len(d.Silent) > 0 {
-		silent = strings.Join(d.Silent, ", ")
+	silent := "the analysis still had nothing to say"
+	switch {
+	case len(d.Silent) > 0:
+		silent = strings.Join(d.Silent, ", ") + " still had nothing to say"
+	case len(d.Evidence) > 0:
+		silent = "there was still too little to judge from"
 	}
 	return &ripcord.Failure{
 		Class: ripcord.FailedAnalysis, Final: true, Lines: lines(d),
-		Summary: fmt.Sprintf("the stage lasted %s, and then %s still had nothing to say: no evidence is no success", b.set.For, silent),
+		Summary: fmt.Sprintf("the stage lasted %s, and then %s: no evidence is no success", b.set.For, silent),
 	}
 }
 
