@@ -41,11 +41,11 @@ type deploySettings struct {
 	Ports       string            `json:"ports,omitempty"`
 	Restart     string            `json:"restart,omitempty"`
 	Limits      *serviceLimits    `json:"limits,omitempty"`
+	Replace *replaceSettings `json:"replace,omitempty"`
 }
 
 // readServices reads `services`.
 func (d *decoder) readServices(n *node) {
-	Replace *replaceSettings `json:"replace,omitempty"`
 	d.names(n, "services", func(name string, value *node) {
 		s := &service{name: name, at: value.at, settings: deploySettings{Service: name, Instances: 1, Grace: seconds(10)}}
 		d.services[name] = s
