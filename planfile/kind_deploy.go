@@ -41,5 +41,5 @@ func (d *decoder) readDeploy(s *step, n *node) {
 	if health := of.settings.Health; health != nil && !s.timed {
 		s.timeout = max(s.timeout, ripcord.Duration(of.settings.Instances)*health.StartTimeout+seconds(60))
 	}
-}
 	d.readReplacing(s, n, of, file)
+}
