@@ -83,10 +83,14 @@ func (s *Step) addPast(seen past) error {
 	return os.Rename(path+".new", path)
 }
 
-// forget drops stretches from before that time, and the oldest spans of too many.
+// forget drops stretches from before that time, those that cannot be, and the oldest
+// spans of too many.
 func (p past) forget(before time.Time) {
 	for name, stretches := range p {
-		stretches = slices.DeleteFunc(stretches, func(s analysis.Stretch) bool { return s.Ended.Before(before) })
+		stretches = slices.DeleteFunc(stretches, func(s analysis.Stretch) bool {
+			_, err := analysis.ChooseAlone([]analysis.Stretch{s})
+			return err != nil || s.Ended.Before(before)
+		})
 		left := pastSpans
 		for i, s := range slices.Backward(stretches) {
 			stretches[i].Spans = s.Spans[max(0, len(s.Spans)-left):]

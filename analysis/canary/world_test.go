@@ -133,7 +133,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{
 		t: t, world: shop(), settings: oneMetric, enough: make(chan struct{}),
 		journal: adaptertest.NewJournal("k", ripcord.Observation{}),
-		scope:   ripcord.Scope{Run: "run-1", StateDir: t.TempDir(), Now: time.Now},
+		scope:   ripcord.Scope{Run: "run-1", Application: "shop", Environment: "live", StateDir: t.TempDir(), Now: time.Now},
 	}
 	b.restart()
 	return b
