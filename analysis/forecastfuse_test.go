@@ -68,9 +68,12 @@ func TestForecastKnowsTheFuse(t *testing.T) {
 		}
 		m = spec.Metrics[0]
 		for _, s := range []analysis.Scenario{
-			{Rate: 200, Share: .25, Baseline: .001, Ratio: 5}, {Rate: 200, Share: .05, Baseline: .001, Ratio: 5},
-			{Rate: 200, Share: .05, Baseline: .001, Ratio: 20}, {Rate: 200, Share: .25, Baseline: .01, Ratio: 20},
-			{Rate: 200, Share: .25, Baseline: .01, Ratio: 2}, {Rate: 2000, Share: .25, Baseline: .01, Ratio: 2},
+			{Rate: 200, Share: .25, Baseline: .001, Ratio: 5},
+			{Rate: 200, Share: .05, Baseline: .001, Ratio: 5},
+			{Rate: 200, Share: .05, Baseline: .001, Ratio: 20},
+			{Rate: 200, Share: .25, Baseline: .01, Ratio: 20},
+			{Rate: 200, Share: .25, Baseline: .01, Ratio: 2},
+			{Rate: 2000, Share: .25, Baseline: .01, Ratio: 2},
 			{Rate: 20, Share: .25, Baseline: .01, Ratio: 5},
 		} {
 			for _, look := range []float64{2, 5} {

@@ -70,8 +70,10 @@ func TestMethodFollowsThePastAlone(t *testing.T) {
 func TestPastThatIsNoneIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, span := range []analysis.Span{
-		{Seconds: 0, ArmCounts: analysis.ArmCounts{Requests: 1}}, {Seconds: 10, ArmCounts: analysis.ArmCounts{Requests: 1, Failures: 2}},
-		{Seconds: math.NaN()}, {Seconds: 10, ArmCounts: analysis.ArmCounts{Requests: -1}},
+		{Seconds: 0, ArmCounts: analysis.ArmCounts{Requests: 1}},
+		{Seconds: 10, ArmCounts: analysis.ArmCounts{Requests: 1, Failures: 2}},
+		{Seconds: math.NaN()},
+		{Seconds: 10, ArmCounts: analysis.ArmCounts{Requests: -1}},
 	} {
 		if _, err := analysis.ChooseAlone([]analysis.Stretch{{Spans: []analysis.Span{span}}}); !errors.Is(err, analysis.ErrInput) {
 			t.Errorf("%+v: %v", span, err)

@@ -60,7 +60,7 @@ func (s *Step) explain(m *analysis.Metric, source string) string {
 func how(m *analysis.Metric) string {
 	text := "by requests"
 	if m.Choice.Method == analysis.MethodFractions {
-		text = fmt.Sprintf("by windows of %s", seconds(m.Choice.Window))
+		text = "by windows of " + seconds(m.Choice.Window)
 		if !m.Fuse.Off {
 			text += " and a fuse"
 		}

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -72,7 +73,7 @@ func bench(ctx context.Context, to io.Writer, set settings) error {
 	}
 	var chosen []scenario
 	for _, s := range scenarios() {
-		if strings.Contains(s.name, set.only) && !(set.short && s.measured) {
+		if strings.Contains(s.name, set.only) && (!set.short || !s.measured) {
 			chosen = append(chosen, s)
 		}
 	}
@@ -95,7 +96,7 @@ func runAll(ctx context.Context, set settings, dir, binary string, chosen []scen
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			p := &playground{set: set, scenario: s, dir: filepath.Join(dir, fmt.Sprint(i)), binary: binary}
+			p := &playground{set: set, scenario: s, dir: filepath.Join(dir, strconv.Itoa(i)), binary: binary}
 			results[i], failures[i] = p.run(ctx)
 			if failures[i] != nil {
 				failures[i] = fmt.Errorf("%s: %w", s.name, failures[i])

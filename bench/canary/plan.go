@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,7 +41,7 @@ func planText(s scenario, listen, prometheus, site string, window time.Duration)
           failures: shop_requests_total{instance=~"${side.instances}",code="5xx"}`
 	}
 	return strings.NewReplacer(
-		"LISTEN", listen, "<site>", site, "SHARE", fmt.Sprint(share), "WINDOW", window.String(),
+		"LISTEN", listen, "<site>", site, "SHARE", strconv.Itoa(share), "WINDOW", window.String(),
 		"METRICS\n", metrics, "TARGETS\n", targets, "ANALYZE", analyze,
 	).Replace(`application: shop
 on_failure: {hold: 2h, then: rollback}

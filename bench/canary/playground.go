@@ -147,7 +147,7 @@ func (p *playground) canary(ctx context.Context, r *result) error {
 	if out, err := p.ripcord(ctx, "v2", "abort", "--reason", "the measurement is over", "--yes").CombinedOutput(); err != nil {
 		return fmt.Errorf("abort: %w\n%s", err, out)
 	}
-	<-ended
+	_ = <-ended // it was aborted, and says so with its exit code
 	r.back = time.Since(asked).Seconds()
 	return p.keepStream(s)
 }
@@ -174,21 +174,30 @@ func (p *playground) watch(ctx context.Context, s *stream, ended <-chan error) e
 			}
 			continue
 		}
-		age := time.Since(s.began)
-		if p.scenario.downAfter > 0 && age >= p.scenario.downAfter && !down {
-			down = true
-			if err := p.stopPrometheus(); err != nil {
-				return err
-			}
-		}
-		if n := len(s.seconds); down && n > 0 {
-			s.seconds[n-1].Down = true
+		if err := p.outage(s, &down); err != nil {
+			return err
 		}
 		// The last seconds are left for what is to be decided in them.
+		age := time.Since(s.began)
 		if age >= p.set.window-5*time.Second || int(age.Seconds())%30 == 0 && p.allDecided(ctx, s) {
 			return nil
 		}
 	}
+}
+
+// outage stops Prometheus when it is time, and marks what happens from then on.
+func (p *playground) outage(s *stream, down *bool) error {
+	if p.scenario.downAfter == 0 || time.Since(s.began) < p.scenario.downAfter {
+		return nil
+	}
+	if n := len(s.seconds); n > 0 {
+		s.seconds[n-1].Down = true
+	}
+	if *down {
+		return nil
+	}
+	*down = true
+	return p.stopPrometheus()
 }
 
 // allDecided reports whether nobody has anything left to say.
