@@ -82,11 +82,11 @@ soak: ## Simulate, then kill at random and in the middle of switches, SOAKTIME e
 	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestKilledAtEveryBoundary$$' -v ./e2e
 
 .PHONY: bench
-bench: build ## Measure speed and memory, as ratios to this machine, and decisions (5 minutes)
+bench: build ## Measure speed and memory, as ratios to this machine, and decisions (45 minutes, 30 of them bench/canary)
 	tools/install-test-deps.sh bench
 	figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; \
 	export RIPCORD_BENCH_FIGURES=$$figures CGO_ENABLED=0 PATH="$$PATH:/usr/sbin"; \
-	for bench in engine release shim proxy haproxy nginx analysis table; do \
+	for bench in engine release shim proxy haproxy nginx analysis canary table; do \
 	  echo "== bench/$$bench"; \
 	  go run ./bench/$$bench; \
 	done

@@ -16,7 +16,6 @@ type verdict struct {
 	word    string
 	seconds float64
 	harmed  float64
-	// goodRolledBack says that it was wrong.
 	note string
 }
 
