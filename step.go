@@ -237,6 +237,15 @@ type Prober interface {
 	Probe(ctx context.Context) error
 }
 
+// Pinner is a step whose settings name something by a name that may mean something
+// else later, for example an image by its tag.
+type Pinner interface {
+	// Pin returns the settings with what the name means now. It reads only, and is
+	// called when a release is planned, before anything happens. Its error is one
+	// of CodePlan.
+	Pin(ctx context.Context) (json.RawMessage, error)
+}
+
 // Evidencer is a step that can show evidence of a failure: logs, probes.
 type Evidencer interface {
 	Evidence(ctx context.Context) ([]Evidence, error)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/docker"
 	"github.com/ripcord-dev/ripcord/adapter/files"
 	"github.com/ripcord-dev/ripcord/adapter/haproxy"
 	"github.com/ripcord-dev/ripcord/adapter/httpmetric"
@@ -27,7 +28,7 @@ func adapters(environ func() []string, now func() time.Time) map[string]ripcord.
 	list := []ripcord.Adapter{
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
-		wait.New(), watch.New(environ), process.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(),
+		wait.New(), watch.New(environ), process.New(environ), docker.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))
 	for _, adapter := range list {

@@ -61,6 +61,11 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 			return nil, err
 		}
 	}
+	if !offline {
+		if err := a.pin(ctx, plan); err != nil {
+			return nil, err
+		}
+	}
 	history, err := a.durations(ctx, plan)
 	if err != nil {
 		return nil, err

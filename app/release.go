@@ -33,6 +33,9 @@ func (a *App) Release(ctx context.Context, plan *ripcord.Plan, b Begin, l Listen
 	if err := a.answering(ctx, plan); err != nil {
 		return nil, err
 	}
+	if err := a.pin(ctx, plan); err != nil {
+		return nil, err
+	}
 	if text := warnOfEnvironment(plan); text != "" && b.Detach {
 		a.options.warn(text)
 	}

@@ -14,6 +14,7 @@ type serviceHealth struct {
 	GRPC         *grpcSettings    `json:"grpc,omitempty"`
 	SQL          *sqlSettings     `json:"sql,omitempty"`
 	Command      []string         `json:"command,omitempty"`
+	Docker       bool             `json:"docker,omitempty"`
 	Interval     ripcord.Duration `json:"interval"`
 	Timeout      ripcord.Duration `json:"timeout"`
 	StartTimeout ripcord.Duration `json:"start_timeout"`
@@ -25,8 +26,8 @@ type serviceHealth struct {
 
 // grpcSettings ask the standard health service.
 type grpcSettings struct {
-	Address string       `json:"address,omitempty"`
-	Service string       `json:"service,omitempty"`
+	Address string         `json:"address,omitempty"`
+	Service string         `json:"service,omitempty"`
 	TLS     *trustSettings `json:"tls,omitempty"`
 }
 
@@ -74,6 +75,7 @@ func (d *decoder) health(n *node) *serviceHealth {
 		"grpc":          func(n *node) { h.GRPC = d.grpc(n, false) },
 		"sql":           func(n *node) { d.ofOneInstance(func() { h.SQL = d.sql(n) }) },
 		"command":       func(n *node) { d.ofOneInstance(func() { h.Command = d.command(n, "command") }) },
+		"docker":        func(n *node) { h.Docker = d.boolean(n, "docker") },
 		"interval":      func(n *node) { h.Interval = d.positive(n, "interval") },
 		"timeout":       func(n *node) { h.Timeout = d.positive(n, "timeout") },
 		"start_timeout": func(n *node) { h.StartTimeout = d.positive(n, "start_timeout") },
@@ -109,7 +111,7 @@ func (d *decoder) checkHealth(h *serviceHealth, n *node) {
 			first = key
 		}
 	}
-	if first == "" {
+	if first == "" && !h.Docker {
 		h.TCP = true
 	}
 	if v := n.field("stable"); h.Stable >= h.StartTimeout {

@@ -37,6 +37,7 @@ func (d *decoder) readDeploy(s *step, n *node) {
 	if of.runtime != "" {
 		s.adapter = of.runtime
 	}
+	d.deployOn(s, of)
 	s.uses = append(s.uses, of.uses...)
 	if health := of.settings.Health; health != nil && !s.timed {
 		s.timeout = max(s.timeout, ripcord.Duration(of.settings.Instances)*health.StartTimeout+seconds(60))

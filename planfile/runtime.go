@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// serviceLimits are what one instance may use. They are systemd's to keep.
+// serviceLimits are what one instance may use. systemd or the
+// Docker engine keeps them.
 type serviceLimits struct {
 	Memory string `json:"memory,omitempty"`
 	CPU    string `json:"cpu,omitempty"`
@@ -15,7 +16,7 @@ type serviceLimits struct {
 
 // laterRuntimes are known and not available yet.
 func laterRuntimes() []string {
-	return []string{"docker", "podman", "kubernetes", "nomad", "compose", "ssh"}
+	return []string{"podman", "kubernetes", "nomad", "compose", "ssh"}
 }
 
 // runtime reads what runs a service; it is the name of an adapter as well.
@@ -24,19 +25,7 @@ func (d *decoder) runtime(n *node) string {
 		d.add(n.at, n.width(), "use runtime: process", "the runtime %s is not available in this version", n.text)
 		return ""
 	}
-	return d.word(n, "runtime", "process", "systemd")
-}
-
-// checkRuntime refuses what only another runtime knows.
-func (d *decoder) checkRuntime(s *service, n *node) {
-	if s.runtime == "systemd" || s.runtime == "" && n.field("runtime") != nil {
-		return
-	}
-	for _, key := range []string{"restart", "limits"} {
-		if value := n.field(key); value != nil {
-			d.add(value.at, firstLine(value), "add `runtime: systemd`, or remove it", "the runtime process knows no %s", key)
-		}
-	}
+	return d.word(n, "runtime", "process", "systemd", "docker")
 }
 
 // limits reads what one instance may use.

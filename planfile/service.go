@@ -17,6 +17,10 @@ type service struct {
 	balancer  string
 	runtime   string
 	dependsOn []reference
+	// machines are the other ones that it runs on, and machinesAt says where the file
+	// names them.
+	machines   []string
+	machinesAt *node
 	// uses are the outputs of steps that its command and environment name.
 	uses []use
 }
@@ -41,7 +45,9 @@ type deploySettings struct {
 	Ports       string            `json:"ports,omitempty"`
 	Restart     string            `json:"restart,omitempty"`
 	Limits      *serviceLimits    `json:"limits,omitempty"`
+	machineSettings
 	Replace *replaceSettings `json:"replace,omitempty"`
+	containerSettings
 }
 
 // readServices reads `services`.
@@ -62,7 +68,8 @@ func (d *decoder) readServices(n *node) {
 
 func (d *decoder) readService(s *service, n *node) {
 	var command *node
-	ok := d.object(n, "service", "a service", fields{
+	all := d.containerFields(&s.settings.containerSettings)
+	maps.Copy(all, fields{
 		"runtime": func(n *node) { s.runtime = d.runtime(n) },
 		"command": func(n *node) {
 			command = n
@@ -86,13 +93,18 @@ func (d *decoder) readService(s *service, n *node) {
 				s.settings.Artifact = append(s.settings.Artifact, d.inside(item, "artifact"))
 			}
 		},
-		"grace":   func(n *node) { s.settings.Grace = d.duration(n, "grace") },
-		"ports":   func(n *node) { s.settings.Ports = d.ports(n) },
-		"restart": func(n *node) { s.settings.Restart = d.word(n, "restart", "always", "on-failure", "no") },
-		"limits":  func(n *node) { s.settings.Limits = d.limits(n) },
+		"grace": func(n *node) { s.settings.Grace = d.duration(n, "grace") },
+		"ports": func(n *node) { s.settings.Ports = d.ports(n) },
+		"restart": func(n *node) {
+			s.settings.Restart = d.word(n, "restart", "always", "on-failure", "no", "unless-stopped")
+		},
+		"limits":   func(n *node) { s.settings.Limits = d.limits(n) },
+		"machines": func(n *node) { d.readServiceMachines(s, n) },
 	})
+	ok := d.object(n, "service", "a service", all)
 	d.checkRuntime(s, n)
-	if ok && command == nil {
+	d.checkServiceMachines(s)
+	if ok && command == nil && s.runtime != "docker" {
 		d.missing(n, "command", "add `command: [./bin/"+s.name+", --listen, \"${instance.address}\"]`", "the service %s has no command", s.name)
 	}
 	if command != nil && command.kind == textNode {

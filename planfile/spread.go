@@ -31,6 +31,7 @@ func (d *decoder) spread() {
 		}
 		for at, machine := range s.machines {
 			part := *s
+			part.given = true // the one above is another part, which it does not need
 			part.name, part.machines = d.newName(s.name+"-"+machine), nil
 			part.needs, part.uses, part.implied = slices.Clone(s.needs), slices.Clone(s.uses), slices.Clone(s.implied)
 			if settings, ok := s.settings.(onMachine); ok {
@@ -97,7 +98,6 @@ func (d *decoder) kindOfStep(name string) string {
 	return ""
 }
 
-// partsOf are the steps that stand for a name.
 // endsOf are the steps whose end is that of a name.
 func (d *decoder) endsOf(name string) []string {
 	if end := d.ends[name]; end != "" {
@@ -106,6 +106,7 @@ func (d *decoder) endsOf(name string) []string {
 	return d.partsOf(name)
 }
 
+// partsOf are the steps that stand for a name.
 func (d *decoder) partsOf(name string) []string {
 	if parts := d.parts[name]; parts != nil {
 		return parts

@@ -46,7 +46,7 @@ func (s *Step) sick(ctx context.Context, e *engine, own []container) string {
 		}
 		addresses[i] = own[i].Address
 	}
-	for i, err := range s.settings.Health.ProbeAll(ctx, service.DialerOf(e.machine), addresses) {
+	for i, err := range s.settings.Health.ProbeAll(ctx, s.dial(e), addresses) {
 		if err != nil {
 			return fmt.Sprintf("%s is not healthy: %v", own[i].Name, err)
 		}

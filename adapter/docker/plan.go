@@ -11,26 +11,17 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
-// Feasible fails where no container could be started: no engine that may be used,
-// a network that is not there, a name that somebody else has.
-func (s *Step) Feasible(ctx context.Context) error {
-	e, all, err := s.service(ctx)
-	if err != nil {
-		return refusedIn(err)
+// able fails where no container could be started: a network that is not there, a
+// name that somebody else has, colours that are both in use.
+func (s *Step) able(ctx context.Context, e *engine, all []container) error {
+	if err := s.joinable(ctx, e); err != nil {
+		return err
 	}
-	for _, check := range []func() error{
-		func() error { return s.joinable(ctx, e) },
-		func() error { return s.namesFree(ctx, e) },
-		func() error { _, err := s.chooser(e).Colour(known(all)); return asPlan(err) },
-	} {
-		if err := check(); err != nil {
-			return err
-		}
+	if err := s.namesFree(ctx, e); err != nil {
+		return err
 	}
-	if r, err := parseReference(s.settings.Image); err == nil {
-		return s.checksHealth(ctx, e, r.String())
-	}
-	return nil // an earlier step tells the image
+	_, err := s.chooser(e).Colour(known(all))
+	return asPlan(err)
 }
 
 // refusedIn is an error of CodePlan where the engine cannot be used.
@@ -88,35 +79,42 @@ func (s *Step) namesFree(ctx context.Context, e *engine) error {
 	return nil
 }
 
-// Pin looks up the digest of the image's tag.
+// Pin looks up the digest of the image's tag, and fails where no container could
+// be started of it.
 func (s *Step) Pin(ctx context.Context) (json.RawMessage, error) {
+	e, all, err := s.service(ctx)
+	if err != nil {
+		return nil, refusedIn(err)
+	}
+	if err := s.able(ctx, e, all); err != nil {
+		return nil, err
+	}
 	r, err := parseReference(s.settings.Image)
 	if err != nil {
 		return s.raw, nil //nolint:nilerr // an earlier step tells the image
-	}
-	e, err := s.engine(ctx)
-	if err != nil {
-		return nil, refusedIn(err)
 	}
 	from, err := s.source(ctx, e)
 	if err != nil {
 		return nil, err
 	}
 	name, err := from.pin(ctx, r)
+	if err == nil {
+		err = s.checksHealth(ctx, e, name)
+	}
 	if err != nil {
 		return nil, refusedIn(err)
 	}
 	if name == s.settings.Image {
 		return s.raw, nil
 	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(s.raw, &all); err != nil {
+	var settings map[string]json.RawMessage
+	if err := json.Unmarshal(s.raw, &settings); err != nil {
 		return nil, err
 	}
 	for key, text := range map[string]string{"image": name, "tag": s.settings.Image} {
-		if all[key], err = json.Marshal(text); err != nil {
+		if settings[key], err = json.Marshal(text); err != nil {
 			return nil, err
 		}
 	}
-	return json.Marshal(all)
+	return json.Marshal(settings)
 }

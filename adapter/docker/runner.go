@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func (r runner) begin(ctx context.Context, p service.Place, number int, own []co
 func (r runner) fit(ctx context.Context, c *container, p service.Place) bool {
 	want := r.step.labels(p.Colour, c.Number)
 	return c.running() && c.Address == p.Address(c.Number) && c.Configuration == want.Configuration && r.step.says(c) == "" &&
-		r.step.settings.Health.Probe(ctx, service.DialerOf(r.engine.machine), c.Address) == nil
+		r.step.settings.Health.Probe(ctx, r.step.dial(r.engine), c.Address) == nil
 }
 
 // Order creates and starts a container. That its port is taken or its program
@@ -267,7 +268,7 @@ func (s *Step) hostConfig(inside, outside int) hostConfig {
 		h.NetworkMode = set.Networks[0]
 	}
 	if !set.hosted() {
-		h.PortBindings = map[string][]portBinding{strconv.Itoa(inside) + "/tcp": {{service.Loopback, strconv.Itoa(outside)}}}
+		h.PortBindings = map[string][]portBinding{strconv.Itoa(inside) + "/tcp": {{cmp.Or(set.Address, service.Loopback), strconv.Itoa(outside)}}}
 	}
 	return h
 }

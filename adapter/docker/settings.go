@@ -58,6 +58,8 @@ type Settings struct {
 	Limits  Limits `json:"limits,omitzero"`
 	// Machine is where the engine runs; empty is this machine.
 	Machine string `json:"machine,omitempty"`
+	// Address is the machine's own that ports are published on; empty is loopback.
+	Address string `json:"address,omitempty"`
 	// Socket is the engine's; empty is /var/run/docker.sock.
 	Socket string `json:"socket,omitempty"`
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/machine"
 	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
@@ -22,14 +23,14 @@ type Step struct {
 
 // engine connects to the engine of the service's machine.
 func (s *Step) engine(ctx context.Context) (*engine, error) {
-	var machine ripcord.Machine = here{}
+	var on ripcord.Machine = machine.Local{}
 	if s.scope.Machines != nil {
 		var err error
-		if machine, err = s.scope.Machines.Machine(ctx, s.settings.Machine); err != nil {
+		if on, err = s.scope.Machines.Machine(ctx, s.settings.Machine); err != nil {
 			return nil, err
 		}
 	}
-	return connect(ctx, machine, s.settings.Socket)
+	return connect(ctx, on, s.settings.Socket)
 }
 
 // service returns the engine and the service's containers.
@@ -72,7 +73,7 @@ func (s *Step) apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	r := runner{s, e, p.Image}
-	w := &service.Watch{Runtime: r, Chooser: s.chooser(e), Health: &s.settings.Health.Health, Dial: service.DialerOf(e.machine), Attempt: a, Place: p}
+	w := &service.Watch{Runtime: r, Chooser: s.chooser(e), Health: &s.settings.Health.Health, Dial: s.dial(e), Attempt: a, Place: p}
 	if err := r.start(ctx, w, all); err != nil {
 		return err
 	}
@@ -145,10 +146,10 @@ func (s *Step) containerName(colour string, number int) string {
 // chooser finds places for this run's containers. A port is free where nobody
 // answers and to no container it is given.
 func (s *Step) chooser(e *engine) *service.Chooser {
-	unanswered := service.Unanswered(e.machine)
+	unanswered := service.UnansweredAt(e.machine, s.settings.Address)
 	return &service.Chooser{
 		Service: s.settings.Service, Run: s.scope.Run, Instances: s.settings.Instances, Ports: s.settings.ports,
-		ID: s.containerName,
+		Host: s.settings.Address, ID: s.containerName,
 		Free: func(ctx context.Context, port int) bool {
 			all, err := e.list(ctx, nil)
 			if err != nil {

@@ -3,24 +3,11 @@ package docker
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
-
-// here is the machine that Ripcord runs on, for a scope without machines.
-type here struct{ ripcord.Machine }
-
-// Name is empty: the machine that Ripcord runs on.
-func (here) Name() string { return "" }
-
-// Dial connects. Nothing else is ever asked of this machine.
-func (here) Dial(ctx context.Context, network, address string) (io.ReadWriteCloser, error) {
-	return (&net.Dialer{}).DialContext(ctx, network, address)
-}
 
 // patience is how long an engine may be away in the middle of an effect, for
 // example because it is restarted.
