@@ -83,8 +83,8 @@ func TestChain(t *testing.T) {
 	if want := slices.DeleteFunc(slices.Clone(back), func(id string) bool { return id == "before" }); !slices.Equal(got, want) {
 		t.Errorf("v2 went back in the order %v, want %v\n%s", got, want, r)
 	}
-	if v := w.show(); v.Cause == nil || v.Cause.Class == "dependency" || !v.Verified {
-		t.Errorf("cause %+v, verified %v", v.Cause, v.Verified)
+	if v := w.show(); v.Cause == nil || v.Cause.Class == "dependency" || v.Verified == nil || !*v.Verified {
+		t.Errorf("cause %+v, not verified", v.Cause)
 	}
 	if now := len(w.servers("v1")); now != before || len(w.servers("v2")) != 0 {
 		t.Errorf("%d of %d instances of v1 are there, and %d of v2", now, before, len(w.servers("v2")))

@@ -396,3 +396,41 @@ func TestEvidence(t *testing.T) {
 		}
 	}
 }
+
+// TestBackToNothing: where nothing served before, going back waits for nothing.
+func TestBackToNothing(t *testing.T) {
+	t.Parallel()
+	green := startTarget(t, "green")
+	b := startBalancer(t, "upstream shop { server 127.0.0.1:1 down; }\n")
+	step := open(t, adaptertest.NewScope(t), spec(t, b, "green", nil, green))
+	was := b.state(t)
+	undo(t, step, apply(t, step))
+	if now := b.state(t); now != was {
+		t.Errorf("was\n%s\nis\n%s", was, now)
+	}
+}
+
+// TestBackToDeadSide: requests do not go back to a side that is gone while the
+// other one serves; they do when that is gone as well.
+func TestBackToDeadSide(t *testing.T) {
+	t.Parallel()
+	scope := adaptertest.NewScope(t)
+	blue, green := startTarget(t, "blue"), startTarget(t, "green")
+	b := startBalancer(t, upstream(blue))
+	step := open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 1}, green))
+	was := b.state(t)
+	journal := apply(t, step)
+	blue.Close()
+	err := step.Undo(t.Context(), journal.Attempt(1))
+	if err == nil || !strings.Contains(err.Error(), "cannot go back to") || !strings.Contains(err.Error(), "connection refused") {
+		t.Fatalf("undo: %v\n%s", err, journal.Output())
+	}
+	if got := b.answers(t, 10); got["green"] != 10 {
+		t.Errorf("users went to a side that is gone: %v", got)
+	}
+	green.Close()
+	undo(t, step, journal)
+	if now := b.state(t); now != was {
+		t.Errorf("was\n%s\nis\n%s", was, now)
+	}
+}

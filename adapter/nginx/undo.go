@@ -32,6 +32,9 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if foreign { // users come first, and nothing is lost
 		say(a, "somebody else changed %s since this step began: it is put back, and what they wrote is in the evidence", s.settings.Include)
 	}
+	if err := s.backServes(ctx, a, before, now.image); err != nil {
+		return err
+	}
 	if err := s.replace(ctx, before, append(from, now.image)...); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (k Asker) openSQLite(at string) (*sql.DB, error) {
 		path = filepath.Join(k.Scope.Directory, path)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, errors.Unwrap(err))
 	}
 	// The driver takes what follows a scheme as it stands, up to a question mark.
 	name := url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro&_pragma=query_only(1)"}

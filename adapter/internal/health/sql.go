@@ -47,7 +47,7 @@ func (s *SQL) name() string {
 	}
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Host == "" {
-		if _, path, ok := strings.Cut(s.URL, ":"); ok && strings.HasPrefix(s.URL, "sqlite:") {
+		if path, ok := strings.CutPrefix(s.URL, "sqlite:"); ok || s.Driver == "sqlite" {
 			return "database " + strings.TrimPrefix(path, "//")
 		}
 		return "the database"
@@ -105,7 +105,7 @@ func (k Asker) sql(ctx context.Context, s Settings) error {
 	}
 	db, err := k.openSQL(driver, at)
 	if err != nil {
-		return &AnswerError{Text: "its url cannot be used: " + hide(sqlText(err), secrets), err: err}
+		return &AnswerError{Text: "it cannot be opened: " + hide(sqlText(err), secrets), err: err}
 	}
 	defer func() { _ = db.Close() }() // nothing was changed
 	db.SetMaxOpenConns(1)

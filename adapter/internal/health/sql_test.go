@@ -69,7 +69,7 @@ func TestPostgres(t *testing.T) {
 		{name: "wrong password", at: "${secret:WRONG}", says: `password authentication failed for user "shop" (SQLSTATE 28P01)`},
 		{name: "no database", at: address("postgres", password, port, "nothing"), says: `database "nothing" does not exist`},
 		{name: "too slow", at: at, query: "select pg_sleep(60)", says: "no answer within"},
-		{name: "broken url", at: "postgres://shop:s3cret@127.0.0.1:x/", says: "its url cannot be used"},
+		{name: "broken url", at: "postgres://shop:s3cret@127.0.0.1:x/", says: "it cannot be opened"},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.ask(t, secrets) }) //nolint:paralleltest // the server is stopped below
 	}
@@ -95,7 +95,7 @@ func TestMariaDB(t *testing.T) {
 		{name: "wrong password", at: address("mysql", "s3cret", port, "orders"), says: "Access denied for user 'shop'@'127.0.0.1'"},
 		{name: "no database", at: address("mysql", password, port, "nothing"), says: "'nothing'"},
 		{name: "too slow", at: at, query: "select sleep(60)", says: "no answer within"},
-		{name: "unknown setting", at: at + "?tls=nonsense", says: "its url cannot be used"},
+		{name: "unknown setting", at: at + "?tls=nonsense", says: "it cannot be opened"},
 	} {
 		t.Run(c.name, func(t *testing.T) { //nolint:paralleltest // the server is stopped below
 			if strings.HasPrefix(c.at, "shop:") {
