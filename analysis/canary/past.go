@@ -60,7 +60,7 @@ func (s *Step) addPast(seen past) error {
 	added := false
 	for name, stretches := range seen {
 		for _, stretch := range stretches {
-			if len(stretch.Spans) > 1 {
+			if len(stretch.Spans) > 0 {
 				p[name], added = append(p[name], stretch), true
 			}
 		}
