@@ -10,9 +10,11 @@ set -euo pipefail
 needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils haproxy:haproxy prometheus:prometheus nginx:nginx-light sshd:openssh-server)
 # What the tests against a real systemd boot their machines with.
 machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux)
+# A Docker engine of the tests' own; it works with iptables.
+engines=(dockerd:docker.io iptables:iptables)
 case "${1:-test}" in
-  test) needs+=("${machines[@]}") ;;
-  race) needs+=(gcc:gcc "${machines[@]}") ;;
+  test) needs+=("${machines[@]}" "${engines[@]}") ;;
+  race) needs+=(gcc:gcc "${machines[@]}" "${engines[@]}") ;;
   bench) ;;
   *) echo "usage: $0 [race|bench]" >&2; exit 2 ;;
 esac
@@ -25,7 +27,7 @@ for need in "${needs[@]}"; do
   packages+=("${need##*:}")
 done
 if [ "${1:-test}" != bench ] && [ "$(id -u)" -ne 0 ]; then
-  echo "some tests boot a machine with systemd, and only root may: run this as root, for example with sudo" >&2
+  echo "some tests boot a machine with systemd or start a Docker engine, and only root may: run this as root, for example with sudo" >&2
   echo "needed besides root: ${needs[*]##*:}" >&2
   exit 1
 fi
