@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,4 +174,29 @@ func (s *midSwitch) load() *harm {
 		Target: &url.URL{Scheme: "http", Host: s.balancer.listen}, Rate: 150, Connections: 16,
 		Posts: 0.1, Slow: 0.02, Fresh: 0.2, WebSockets: 3, Timeout: 15 * time.Second, Keep: true,
 	})
+}
+
+// TestProxyLosesItsShim: when the shim of a proxy that is well is killed, a new
+// process takes over from it, and nobody notices.
+func TestProxyLosesItsShim(t *testing.T) {
+	t.Parallel()
+	s := newMidSwitch(t, proxyAlone, newTally())
+	load := s.load()
+	old := s.processesWith("__proxy")
+	if len(old) != 1 {
+		t.Fatalf("%d proxies", len(old))
+	}
+	s.kill([]found{{pid: parent(old[0].pid)}})
+	s.until("another process has taken over", func() bool {
+		return slices.ContainsFunc(s.processesWith("__proxy"), func(p found) bool { return p.pid != old[0].pid && parent(p.pid) > 1 })
+	})
+	s.until("it has the traffic", func() bool { return strings.Contains(s.must(0, "status").stdout, "goes to") })
+	h := load.stop(nil, false)
+	for _, f := range h.report.Failures {
+		t.Errorf("lost: %s", told(f))
+	}
+	if h.report.OK == 0 || h.report.WebSockets == 0 || h.report.WebSocketsAlive != h.report.WebSockets {
+		t.Errorf("%d answers, %d of %d WebSockets live", h.report.OK, h.report.WebSocketsAlive, h.report.WebSockets)
+	}
+	s.release(0, "v1")
 }

@@ -66,8 +66,8 @@ func (s *soak) hurts(instance found) {
 	}
 }
 
-// fellsShim kills the shim of an instance or of the proxy, which the keeper will
-// replace together with it.
+// fellsShim kills the shim of an instance, which the keeper will replace together
+// with it, or that of the proxy, from which a new one takes over.
 func (s *soak) fellsShim() {
 	s.Helper()
 	shims := s.processesWith("__shim", "/instances/")
@@ -79,7 +79,6 @@ func (s *soak) fellsShim() {
 		switch {
 		case parent(p.pid) != victim.pid:
 		case strings.Contains(p.String(), "__proxy"):
-			s.outage(false)
 		default:
 			s.hurts(p)
 		}

@@ -298,6 +298,7 @@ func (k *keeper) revive(ctx context.Context, r placed, seen shim.State) error {
 // restart starts an instance that died, and counts it.
 func restart(ctx context.Context, inst *shim.Instance, dir, self string, spec ripcord.Instance, before shim.State) error {
 	t := readTally(dir)
+	inst.TakesOver = takesOver(spec, before)
 	if err := inst.Start(ctx, self, ownBinary(spec, self)); err != nil {
 		return err
 	}
@@ -306,6 +307,17 @@ func restart(ctx context.Context, inst *shim.Instance, dir, self string, spec ri
 		t.LastExit = before.Exit
 	}
 	return shim.WriteJSON(dir, stateFile, t)
+}
+
+// labelTakesOver marks an instance whose new process takes over from one that
+// still runs, without harm to anybody.
+const labelTakesOver = "takes_over"
+
+// takesOver reports whether a new process is to find the old one alive: where only
+// the shim was killed. One that failed to take over has an exit, and what is left
+// is stopped before the next.
+func takesOver(i ripcord.Instance, before shim.State) bool {
+	return i.Labels[labelTakesOver] != "" && before.Running && before.Exit == nil
 }
 
 // labelBinary says which ripcord binary an instance is, for the instances that

@@ -23,6 +23,9 @@ type Instance struct {
 	f *folder
 	// Margin is how long the shim may take beyond the grace before it is killed.
 	Margin time.Duration
+	// TakesOver says that the next process takes over from what an earlier shim
+	// left, which is not stopped then.
+	TakesOver bool
 }
 
 // State is what a folder tells of its instance.
@@ -125,7 +128,9 @@ func (i *Instance) Start(ctx context.Context, self string, what ripcord.Instance
 		s.Instance.Limit = defaultLogLimit
 	}
 	s.Env = withMark(s.Env, i.f.dir)
-	i.f.stopOrphans(s.Grace)
+	if !i.TakesOver {
+		i.f.stopOrphans(s.Grace)
+	}
 	if err := i.clear(); err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ const (
 func (s *Step) instance(listen string) ripcord.Instance {
 	return ripcord.Instance{
 		ID: s.instanceID(), Dir: s.scope.StateDir,
-		Args:   []string{s.scope.Self, "__proxy", "--directory", s.dir, "--listen", listen},
-		Labels: map[string]string{"part": "proxy", "balancer": s.settings.Balancer, "listen": listen, "binary": s.scope.Self},
+		Args:   []string{s.scope.Self, "__proxy", "--directory", s.dir, "--listen", listen, "--inherit"},
+		Labels: map[string]string{"part": "proxy", "balancer": s.settings.Balancer, "listen": listen, "binary": s.scope.Self, "takes_over": "yes"},
 		Grace:  ripcord.Duration(dataplane.OldProcessLimit + startPatience + 2*time.Second),
 	}
 }

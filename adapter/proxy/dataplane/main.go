@@ -38,6 +38,7 @@ func Main(ctx context.Context, args []string, stderr io.Writer, now func() time.
 	flags.StringVar(&o.directory, "directory", "", "folder for the state and the control socket")
 	flags.StringVar(&o.listen, "listen", "", "address for clients, host:port")
 	flags.IntVar(&o.takeOver, "take-over", 0, "process to take over from, when it works in the folder")
+	flags.BoolVar(&o.inherit, "inherit", false, "take over from whichever process works in the folder")
 	grace := flags.Duration("grace", 10*time.Second, "time for requests in flight when stopped")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -50,6 +51,7 @@ func Main(ctx context.Context, args []string, stderr io.Writer, now func() time.
 		_, _ = fmt.Fprintln(stderr, "usage: __proxy --directory DIR --listen HOST:PORT")
 		return 2
 	}
+	signal.Ignore(syscall.SIGPIPE) // whoever read the log may have been killed; the users are still here
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	debug.SetGCPercent(garbagePercent)
@@ -67,6 +69,8 @@ type options struct {
 	grace     time.Duration
 	// takeOver is the process that this one replaces; 0 is none.
 	takeOver int
+	// inherit replaces whoever is there, when takeOver names nobody who lives.
+	inherit bool
 	now      func() time.Time
 	log      *slog.Logger
 }
@@ -112,8 +116,8 @@ const ownBinary = "/proc/self/exe"
 // everything.
 func begin(ctx context.Context, dir string, o options) (*taken, error) {
 	lock, err := lockDirectory(dir)
-	if err != nil && o.takeOver > 0 {
-		got, taking := takeOver(ctx, dir, o.listen, o.takeOver, o)
+	if err != nil && (o.takeOver > 0 || o.inherit) {
+		got, taking := takeOver(ctx, dir, o)
 		if taking != nil {
 			return nil, errors.Join(err, taking)
 		}

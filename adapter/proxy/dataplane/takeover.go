@@ -24,18 +24,20 @@ type taken struct {
 }
 
 // takeOver asks the process that works in dir for everything. It must be the one
-// with the pid: whoever has come after it has not been meant.
-func takeOver(ctx context.Context, dir, listen string, pid int, o options) (*taken, error) {
+// that the options name: whoever has come after it has not been meant, as long as
+// it lives.
+func takeOver(ctx context.Context, dir string, o options) (*taken, error) {
 	client := NewClient(dir)
 	status, err := client.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if status.PID != pid {
-		return nil, fmt.Errorf("process %d works in %s, not %d, which was to be replaced", status.PID, dir, pid)
+	pid := status.PID
+	if pid != o.takeOver && !(o.inherit && (o.takeOver == 0 || errors.Is(syscall.Kill(o.takeOver, 0), syscall.ESRCH))) {
+		return nil, fmt.Errorf("process %d works in %s, not %d, which was to be replaced", pid, dir, o.takeOver)
 	}
-	if status.State.Listen != listen {
-		return nil, fmt.Errorf("it listens on %s, not on %s", status.State.Listen, listen)
+	if status.State.Listen != o.listen {
+		return nil, fmt.Errorf("it listens on %s, not on %s", status.State.Listen, o.listen)
 	}
 	conn, err := client.dial(ctx, "", "")
 	if err != nil {
