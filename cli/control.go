@@ -115,6 +115,9 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 	if r.Step == "" && v.step && v.verb != ripcord.VerbRetry {
 		r.Step = a.Asking(before)
 	}
+	if err := c.tellTakeOver(cmd, a, before, r); err != nil {
+		return err
+	}
 	ctx, stop := c.onSignals(ctx, a, before.Plan.OnCancel)
 	defer stop()
 	state, refused, err := a.Control(ctx, r, v.toEnd, c.progress(before.Plan))
@@ -129,6 +132,22 @@ func (c *command) ask(cmd *cobra.Command, a *app.App, v controlVerb, r ripcord.R
 	}
 	// What is asked for took effect even where the run was back before we looked.
 	return c.ended(cmd, a, state, v.backWasTheGoal || !v.toEnd)
+}
+
+// tellTakeOver says that this command does more than it seems to: where the
+// process of the run has died, it carries the run out from here on. A pause does
+// not, and a held run needs nobody.
+func (c *command) tellTakeOver(cmd *cobra.Command, a *app.App, before runState, r ripcord.Request) error {
+	if r.Verb == ripcord.VerbPause || before.Hold != nil || before.State == ripcord.StatePlanned {
+		return nil
+	}
+	living, err := a.Living(cmd.Context(), r.Run)
+	if err != nil || living {
+		return err
+	}
+	c.aside("nobody carries run %s out, because its process has died: this command takes the run over, as `%s` does, and goes on until it has ended or is held",
+		r.Run, c.again("recover"))
+	return nil
 }
 
 // repeated reports whether the run does already what is asked for once more.

@@ -26,6 +26,31 @@ func TestPauseAndResume(t *testing.T) {
 	w.same("not at all", "v2", was)
 }
 
+// TestResumeTakesOver: where the process of a paused run has died, a pause is only
+// written down, and resume says that it carries the run out from here on.
+func TestResumeTakesOver(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"resume", "abort"} {
+		w := newWorld(t, "gate")
+		was := gateWorld(w)
+		p := w.atGate()
+		w.must(0, "pause", "--reason", "lunch")
+		p.signal(syscall.SIGKILL)
+		p.wait()
+		w.write("open", "")
+		w.must(6, "pause") // it is paused
+		r := w.must(0, verb)
+		if !strings.Count(r.stdout, "this command takes the run over") != 1 {
+			t.Errorf("%s: %s", verb, r)
+		}
+		if v := w.show(); v.EndedAt == nil {
+			t.Errorf("after %s the run is %s", verb, v.State)
+		}
+		w.same("not at all", map[string]string{"resume": "v2", "abort": "v1"}[verb], was)
+		w.verified()
+	}
+}
+
 // TestAbort stops a run from another process; abort while it goes back is no
 // news.
 func TestAbort(t *testing.T) {
