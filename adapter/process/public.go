@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/internal/account"
@@ -89,6 +90,7 @@ func (s *Step) layOut(output io.Writer) error {
 		}
 		err = replaceFolder(s.scope.Bundle, dir, files)
 	}
+	s.sweep()
 	if err == nil && !who.Enters(dir) {
 		err = fmt.Errorf("user %s cannot enter %s: %s is closed to it", who.Name, dir, who.Barrier(dir))
 	}
@@ -199,6 +201,27 @@ func skipped(err error) error {
 	return err
 }
 
+const (
+	// unfinished begins the name of a folder that is being laid out.
+	unfinished = ".laying-out-"
+	// unfinishedFor is the longest that anybody lays out.
+	unfinishedFor = time.Hour
+)
+
+// sweep removes what killed processes left half laid out of other releases. It
+// harms nobody, so that its failure does not either.
+func (s *Step) sweep() {
+	left, err := filepath.Glob(filepath.Join(s.scope.Public, "*", unfinished+"*"))
+	if err != nil {
+		return
+	}
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && s.scope.Now().Sub(info.ModTime()) > unfinishedFor {
+			_ = os.RemoveAll(path) // the next deploy tries again
+		}
+	}
+}
+
 // replaceFolder makes dir anew, beside its place; what runs from the old one
 // keeps its open files.
 func replaceFolder(from, dir string, files []string) error {
@@ -206,8 +229,10 @@ func replaceFolder(from, dir string, files []string) error {
 	if err := openFolders(parent); err != nil {
 		return err
 	}
-	temporary, err := os.MkdirTemp(parent, ".laying-out-")
-	if err != nil {
+	// Only this run lays out this service of this release, so what is there was
+	// left by a process that was killed.
+	temporary := filepath.Join(parent, unfinished+filepath.Base(dir))
+	if err := errors.Join(os.RemoveAll(temporary), os.Mkdir(temporary, 0o700)); err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(temporary) }() // gone already, or the old one

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/internal/service"
@@ -19,7 +20,7 @@ func published(t *testing.T) *Step {
 	}
 	s := &Step{
 		settings: Settings{Settings: service.Settings{Service: "web", Command: []string{"./bin/web"}, Artifact: []string{"data"}, User: "4711:4711"}},
-		scope:    ripcord.Scope{Directory: filepath.Join(top, "app"), Bundle: filepath.Join(top, "bundles", "b1"), Public: filepath.Join(top, "public", "state")},
+		scope:    ripcord.Scope{Directory: filepath.Join(top, "app"), Bundle: filepath.Join(top, "bundles", "b1"), Public: filepath.Join(top, "public", "state"), Now: time.Now},
 	}
 	for name, mode := range map[string]os.FileMode{"bin/web": 0o700, "data/in/x": 0o600, "secret": 0o600} {
 		for _, dir := range []string{s.scope.Directory, s.scope.Bundle} {
@@ -77,6 +78,16 @@ func TestLayOut(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "bin", "web"), []byte("evil"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	old, young := filepath.Join(s.scope.Public, "b0", ".laying-out-web"), filepath.Join(s.scope.Public, "b2", ".laying-out-api")
+	for _, left := range []string{old, young, filepath.Join(s.scope.Public, "b1", ".laying-out-web")} {
+		if err := os.MkdirAll(filepath.Join(left, "new", "data"), 0o700); err != nil { // as of a process that was killed
+			t.Fatal(err)
+		}
+	}
+	yesterday := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(old, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
 	s.scope.Bundle = bundle
 	if err := s.layOut(&said); err != nil || !strings.Contains(said.String(), "laid out again") {
 		t.Errorf("%v, said %q", err, said.String())
@@ -86,6 +97,9 @@ func TestLayOut(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(s.scope.Public, "b1", ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if there(old) || !there(young) {
+		t.Errorf("what was left of another release: %t, what may be at work: %t", there(old), there(young))
 	}
 }
 
