@@ -25,6 +25,8 @@ type Preview struct {
 	Warnings []string `json:"warnings"`
 	// LastGood is where a rollback of the whole release leads.
 	LastGood string `json:"last_good,omitempty"`
+	// OldSides are what there is of it, to go back to.
+	OldSides []OldSide `json:"old_sides,omitempty"`
 }
 
 // StepPreview is what `plan` says of one step.
@@ -105,12 +107,27 @@ func (a *App) Explain(ctx context.Context, plan *ripcord.Plan, offline bool) (*P
 	switch {
 	case err == nil:
 		p.LastGood = good.Version
+		if !offline {
+			p.seeOldSides(a.oldSides(ctx, plan, a.lastGoodPlan(ctx, plan), nil))
+		}
 	case ripcord.CodeOf(err) == ripcord.CodeNotFound:
 		p.Warnings = append(p.Warnings, "this is the first release here: going back removes what it made. `ripcord adopt` records what runs today as last good")
 	default:
 		return nil, err
 	}
 	return p, nil
+}
+
+// seeOldSides keeps what was seen, and warns of what could not serve now.
+func (p *Preview) seeOldSides(sides []OldSide) {
+	for _, side := range sides {
+		if side.Instances == 0 && side.Version == "" {
+			continue // a service that is new, or whose instances come with their command
+		}
+		if p.OldSides = append(p.OldSides, side); !side.Alive() {
+			p.Warnings = append(p.Warnings, side.String()+": going back from this release would bring back something that does not serve now either")
+		}
+	}
 }
 
 // uncaptured warns of services of which nothing is kept: an older release's plan

@@ -18,6 +18,20 @@ type WayBack struct {
 	// To's plan is executed again from its bundle, because of Why.
 	Unwind bool
 	Why    string
+	// OldSides are what there is of To now, where From is unwound.
+	OldSides []OldSide
+}
+
+// Proof says of each service whether the version that comes back was seen alive.
+func (w WayBack) Proof() []string {
+	if !w.Unwind {
+		return []string{fmt.Sprintf("%s is started from its bundle beside %s and gets users only once it is healthy; if it does not start, %s keeps them", w.To.Version, w.From.Version, w.From.Version)}
+	}
+	var lines []string
+	for _, side := range w.OldSides {
+		lines = append(lines, side.String())
+	}
+	return lines
 }
 
 // String says it in a sentence.
@@ -105,6 +119,9 @@ func (a *App) PlanRollback(ctx context.Context, application, environment, to str
 		way.Unwind = b.why == "" || b.drift && !repeatable(releases, target)
 		if !way.Unwind {
 			return a.again(releases, target, way)
+		}
+		if i == 0 { // what lies beneath can be looked at only when that is gone
+			way.OldSides = a.oldSidesOf(ctx, way)
 		}
 		ways = append(ways, way)
 	}

@@ -124,6 +124,9 @@ func (c *command) planText(p *app.Preview) {
 	}
 	if p.LastGood != "" {
 		c.printf("Last good: %s\n", p.LastGood)
+		for _, side := range p.OldSides {
+			c.printf("  %s\n", side)
+		}
 	}
 	for _, warning := range p.Warnings {
 		c.printf("WARNING: %s\n", warning)

@@ -50,6 +50,7 @@ func (c *command) rollback(cmd *cobra.Command, o rollbackOptions) error {
 	unfinished.Unfinished = true
 	going, err := a.Find(ctx, unfinished)
 	if err == nil && !going.State.Ended() && o.to == "" {
+		c.tellOldSides(cmd, a, going.Run)
 		v := controlVerb{verb: ripcord.VerbRollback, toEnd: true, backWasTheGoal: true}
 		return c.ask(cmd, a, v, ripcord.Request{Run: going.Run, Verb: ripcord.VerbRollback, Who: c.User, Reason: o.reason})
 	}
@@ -78,6 +79,9 @@ func (c *command) rollback(cmd *cobra.Command, o rollbackOptions) error {
 func (c *command) goBack(cmd *cobra.Command, a *app.App, ways []app.WayBack, o rollbackOptions) error {
 	for _, way := range ways {
 		c.say("%s", way)
+		for _, line := range way.Proof() {
+			c.say("  %s", line)
+		}
 	}
 	if o.dryRun {
 		if c.output == "json" {
@@ -106,12 +110,26 @@ type wayView struct {
 	ToRun   ripcord.RunID `json:"to_run"`
 	Unwind  bool          `json:"unwind"`
 	Why     string        `json:"why,omitempty"`
+	// OldSides are what there is, now, of the version that comes back.
+	OldSides []app.OldSide `json:"old_sides,omitempty"`
+}
+
+// tellOldSides says, before a run goes back, whether what it goes back to is alive.
+// It is worth no error: going back waits for nothing.
+func (c *command) tellOldSides(cmd *cobra.Command, a *app.App, run ripcord.RunID) {
+	sides, err := a.OldSides(cmd.Context(), run)
+	if err != nil {
+		return
+	}
+	for _, side := range sides {
+		c.say("%s", side)
+	}
 }
 
 func wayViews(ways []app.WayBack) []wayView {
 	views := make([]wayView, 0, len(ways))
 	for _, w := range ways {
-		views = append(views, wayView{w.From.Version, w.From.Run, w.To.Version, w.To.Run, w.Unwind, w.Why})
+		views = append(views, wayView{w.From.Version, w.From.Run, w.To.Version, w.To.Run, w.Unwind, w.Why, w.OldSides})
 	}
 	return views
 }

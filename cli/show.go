@@ -58,6 +58,7 @@ func (c *command) show(cmd *cobra.Command, run string) error {
 	c.showSteps(view)
 	c.showCanaries(view)
 	c.showRest(view)
+	c.tellOldSides(cmd, a, summary.Run)
 	state, err := a.State(ctx, summary.Run)
 	if err != nil {
 		return err

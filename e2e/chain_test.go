@@ -136,3 +136,38 @@ func TestDependencyIsBlamed(t *testing.T) {
 		t.Errorf("%d instances of v1 are there, and %d of v2", len(w.servers("v1")), len(w.servers("v2")))
 	}
 }
+
+// TestOldSideIsTold: whether what going back leads to is alive is said in plan, and
+// before it is gone back to.
+func TestOldSideIsTold(t *testing.T) {
+	t.Parallel()
+	w := newChain(t)
+	plan := func(version string) string {
+		return w.must(0, append([]string{"plan", "--version", version}, w.releaseArgs(version)[3:]...)...).stdout
+	}
+	if text := plan("v1"); strings.Contains(text, "alive") || strings.Contains(text, "old instance") {
+		t.Errorf("before the first release there is an old side: %s", text)
+	}
+	w.release(0, "v1")
+	const alive = "orders v1 is alive: 1 of 1 old instances answer well"
+	if text := plan("v2"); !strings.Contains(text, alive) {
+		t.Errorf("plan: %s", text)
+	}
+	w.set["before"] = "sleep 300"
+	p := w.start(w.releaseArgs("v2")...)
+	w.until("v2 of accounts is there", func() bool { return len(w.servers("v2")) == 2 })
+	w.until("the run waits", func() bool { return len(w.steps(ripcord.StepIntent)) == 3 })
+	if r := w.must(0, "show"); !strings.Contains(r.stdout, alive) {
+		t.Errorf("show: %s", r)
+	}
+	if r := w.do("rollback"); r.code != 0 || !strings.Contains(r.stdout, alive) || !strings.Contains(r.stdout, "accounts v1 is alive") || strings.Contains(r.stdout, "web v1") {
+		t.Errorf("rollback: %s", r)
+	}
+	p.wait()
+	w.set["before"] = "true"
+	w.release(0, "v2")
+	if r := w.must(0, "rollback", "--dry-run"); !strings.Contains(r.stdout, "v1 is started from its bundle beside v2 and gets users only once it is healthy; if it does not start, v2 keeps them") {
+		t.Errorf("dry run: %s", r)
+	}
+	w.verified()
+}
