@@ -48,7 +48,11 @@ func (a *Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.S
 	}
 	settings.resolve(scope.Directory)
 	dir := Directory(scope.StateDir, scope.Application, scope.Environment, settings.Balancer)
-	return &Step{settings: settings, scope: scope, dir: dir, client: dataplane.NewClient(dir)}, nil
+	step := &Step{settings: settings, scope: scope, dir: dir, client: dataplane.NewClient(dir)}
+	if settings.State != "" {
+		return &Member{of: step}, nil
+	}
+	return step, nil
 }
 
 // Directory returns the folder of a balancer's proxy in a state directory.

@@ -43,7 +43,21 @@ type Settings struct {
 	Drain ripcord.Duration `json:"drain_timeout"`
 	// Ready is how long the new side may take to become ready.
 	Ready ripcord.Duration `json:"ready_timeout"`
+	// Members, when State is drain or ready, are the targets that the step takes
+	// out of rotation or puts back, whatever their side: addresses, separated by
+	// commas. Nothing is shifted then.
+	Members string `json:"members,omitempty"`
+	State   string `json:"state,omitempty"`
+	// MaxUnavailable is how many targets of a side may be out of rotation or not
+	// ready with those that leave it; 0 is no bound.
+	MaxUnavailable int `json:"max_unavailable,omitempty"`
 }
+
+// The states of Members.
+const (
+	stateDrain = "drain"
+	stateReady = "ready"
+)
 
 const (
 	blueGreen      = "blue-green"
@@ -75,7 +89,13 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 		return wrong("name the balancer", "no balancer")
 	case s.Strategy != blueGreen && s.Strategy != canary:
 		return wrong("use blue-green or canary", "the strategy %q is not one that the proxy knows", s.Strategy)
-	case s.Targets == "":
+	case s.State != "" && s.State != stateDrain && s.State != stateReady:
+		return wrong("use drain or ready", "the state %q is not one that the proxy knows", s.State)
+	case s.State != "" && s.Members == "":
+		return wrong("name the targets", "no members")
+	case s.MaxUnavailable < 0:
+		return wrong("use a positive number", "max_unavailable is negative")
+	case s.Targets == "" && s.State == "":
 		return wrong("deploy the service in an earlier step", "no targets")
 	case !(s.weight() >= 0 && s.weight() <= everything):
 		return wrong("give a percentage from 0 to 100", "weight is %g", s.weight())
@@ -89,7 +109,7 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 		return wrong("see the settings of the balancer", "%w", err)
 	}
 	side := dataplane.Side{Name: "side", Targets: []string{"127.0.0.1:1"}, Health: s.Health, Limits: s.Limits}
-	if !unresolved(s.Targets) {
+	if !unresolved(s.Targets) && s.State == "" {
 		side.Targets = s.targets()
 	}
 	if s.Colour != "" && !unresolved(s.Colour) {
@@ -104,9 +124,11 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 // unresolved reports whether text still holds a reference, as at plan time.
 func unresolved(text string) bool { return strings.Contains(text, "${") }
 
-func (s *Settings) targets() []string {
+func (s *Settings) targets() []string { return addresses(s.Targets) }
+
+func addresses(text string) []string {
 	var targets []string
-	for target := range strings.SplitSeq(s.Targets, ",") {
+	for target := range strings.SplitSeq(text, ",") {
 		if target = strings.TrimSpace(target); target != "" {
 			targets = append(targets, target)
 		}

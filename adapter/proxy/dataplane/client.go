@@ -78,7 +78,12 @@ func (c *Client) SetRoute(ctx context.Context, change RouteChange) (Status, erro
 	return call[Status](ctx, c, http.MethodPut, "/route", change)
 }
 
-// Drain waits until the side is unused.
+// Rotate takes targets out of rotation, or puts them back.
+func (c *Client) Rotate(ctx context.Context, r Rotation) (Status, error) {
+	return call[Status](ctx, c, http.MethodPut, "/rotation", r)
+}
+
+// Drain waits until the side, or the targets, are unused.
 func (c *Client) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
 	return call[Drained](ctx, c, http.MethodPost, drainPath, d)
 }

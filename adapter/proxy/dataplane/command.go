@@ -84,6 +84,7 @@ func (p *Proxy) DeleteSide(name string) error {
 	}
 	next := p.state.clone()
 	next.Sides = slices.DeleteFunc(next.Sides, func(s Side) bool { return s.Name == name })
+	next.Out = slices.DeleteFunc(slices.Clone(next.Out), func(target string) bool { return !next.has(target) })
 	if err := p.commit(next); err != nil {
 		return err
 	}
@@ -197,9 +198,11 @@ func (p *Proxy) closeTunnels(s *liveSide) int {
 	return n + elsewhere
 }
 
-// DrainRequest asks to wait until a side is unused.
+// DrainRequest asks to wait until a side, or targets that are out of rotation, are
+// unused.
 type DrainRequest struct {
-	Side string `json:"side"`
+	Side    string   `json:"side,omitempty"`
+	Targets []string `json:"targets,omitempty"`
 	// Timeout is the longest wait in seconds.
 	Timeout ripcord.Duration `json:"timeout"`
 	// Cut closes upgraded connections as soon as no request is in flight;
@@ -221,7 +224,9 @@ var errStopping = errors.New("the proxy is stopping")
 // Drain waits until no request is in flight on a side that does not have the
 // route, and then closes its upgraded connections.
 func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
-	const pause = 5 * time.Millisecond
+	if len(d.Targets) > 0 {
+		return p.drainTargets(ctx, d)
+	}
 	p.mu.Lock()
 	side, routed := p.live[d.Side], p.state.routed(d.Side)
 	p.mu.Unlock()
@@ -231,14 +236,19 @@ func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
 	if routed {
 		return Drained{}, conflict("side %s has the route, or a part of it; it cannot be drained", d.Side)
 	}
+	return p.drained(ctx, d, side.inFlight, side.websockets, func() int { return p.closeTunnels(side) })
+}
+
+// drained waits until nothing is in use, and then closes what is left.
+func (p *Proxy) drained(ctx context.Context, d DrainRequest, inFlight, websockets func() int64, closeTunnels func() int) (Drained, error) {
+	const pause = 5 * time.Millisecond
 	limit := time.NewTimer(d.Timeout.Std())
 	defer limit.Stop()
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
-		idle := side.inFlight() == 0
-		if idle && (d.Cut || side.websockets() == 0) {
-			return Drained{Closed: p.closeTunnels(side)}, nil
+		if inFlight() == 0 && (d.Cut || websockets() == 0) {
+			return Drained{Closed: closeTunnels()}, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -246,7 +256,7 @@ func (p *Proxy) Drain(ctx context.Context, d DrainRequest) (Drained, error) {
 		case <-p.life.Done():
 			return Drained{}, errStopping
 		case <-limit.C:
-			return Drained{InFlight: side.inFlight(), Closed: p.closeTunnels(side)}, nil
+			return Drained{InFlight: inFlight(), Closed: closeTunnels()}, nil
 		case <-tick.C:
 		}
 	}

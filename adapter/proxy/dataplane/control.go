@@ -23,6 +23,7 @@ type reply struct {
 //	PUT    /side/NAME   Side           -> Status
 //	DELETE /side/NAME                  -> Status
 //	PUT    /route       RouteChange    -> Status
+//	PUT    /rotation    Rotation       -> Status
 //	POST   /drain       DrainRequest   -> Drained
 //	GET    /stats       Stats
 //	GET    /metrics     Prometheus text
@@ -58,6 +59,9 @@ func (p *Proxy) controlHandler() http.Handler {
 	})
 	mux.HandleFunc("PUT /route", func(w http.ResponseWriter, r *http.Request) {
 		take(w, r, func(c RouteChange) (any, error) { return p.after(p.SetRoute(c)) })
+	})
+	mux.HandleFunc("PUT /rotation", func(w http.ResponseWriter, r *http.Request) {
+		take(w, r, func(c Rotation) (any, error) { return p.after(p.Rotate(c)) })
 	})
 	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) {
 		take(w, r, func(d DrainRequest) (any, error) { return p.Drain(r.Context(), d) }) //nolint:contextcheck // it is the request's

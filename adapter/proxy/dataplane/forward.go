@@ -151,6 +151,10 @@ func (in *inbound) move(side *liveSide, count *counters) {
 // there. On failure the exchange has ended.
 func (in *inbound) try(c choice) (*exchange, *http.Response, error) {
 	c.inFlight.Add(1)
+	if c.out.Load() { // it left the rotation between the choice and now
+		c.inFlight.Add(-1)
+		return nil, nil, errOut
+	}
 	c.requests.Add(1)
 	x, err := open(in.r.Context(), c, in.side.spec.Limits, in.body.replayable() && idempotent(in.r), in.proxy.now)
 	if err != nil {
@@ -202,6 +206,8 @@ func (in *inbound) interim(response *http.Response) {
 // mayRepeat reports whether the request may be sent again after err.
 func (in *inbound) mayRepeat(err error) bool {
 	switch {
+	case errors.Is(err, errOut):
+		return true // not even the body was touched
 	case errors.Is(err, errUnsent):
 		return in.body.replayable()
 	case errors.Is(err, errUnanswered), errors.Is(err, errCut):

@@ -30,7 +30,10 @@ type liveSide struct {
 }
 
 // tunnel is an upgraded connection, for example a WebSocket.
-type tunnel struct{ client, upstream net.Conn }
+type tunnel struct {
+	client, upstream net.Conn
+	target           *target
+}
 
 func (t *tunnel) close() {
 	_ = t.client.Close()
@@ -62,7 +65,7 @@ func (s *liveSide) pick(tried []*target) choice {
 	var best, last choice
 	for i := range s.targets {
 		t := s.targets[(first+i)%len(s.targets)]
-		if slices.Contains(tried, t) {
+		if slices.Contains(tried, t) || t.out.Load() {
 			continue
 		}
 		// read before the readiness: an ejection in between is noticed later.

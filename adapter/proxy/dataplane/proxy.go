@@ -84,6 +84,7 @@ func (p *Proxy) start(spec Side, initial readiness) {
 		earlier.close()
 		s.earlier = earlier.lastUsed()
 	}
+	s.rotate(p.state.Out)
 	ctx, cancel := context.WithCancel(p.life)
 	s.stop = cancel
 	prober := &prober{side: s, now: p.now, log: p.log, elsewhere: func() bool { return p.elsewhere(s) }}

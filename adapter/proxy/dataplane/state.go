@@ -18,12 +18,13 @@ import (
 const (
 	// stateVersion is written where a state needs it; one that does not is
 	// written as firstVersion, so that an older binary can go on with it.
-	stateVersion = 2
-	firstVersion = 1
-	stateFile    = "state.json"
-	reserveFile  = "reserve"
-	reserveSize  = 256 << 10
-	maxStateSize = 4 << 20
+	stateVersion  = 3
+	secondVersion = 2
+	firstVersion  = 1
+	stateFile     = "state.json"
+	reserveFile   = "reserve"
+	reserveSize   = 256 << 10
+	maxStateSize  = 4 << 20
 )
 
 // State is what a proxy keeps over a restart.
@@ -39,7 +40,10 @@ type State struct {
 	Split *Split `json:"split,omitempty"`
 	Front Front  `json:"front,omitzero"`
 	// Sides are sorted by name.
-	Sides []Side         `json:"sides,omitempty"`
+	Sides []Side `json:"sides,omitempty"`
+	// Out are targets that get nothing, on whichever side, because somebody works
+	// on them; sorted.
+	Out   []string       `json:"out,omitempty"`
 	Stamp *ripcord.Stamp `json:"stamp,omitempty"`
 }
 
@@ -67,7 +71,7 @@ func (s *State) clone() *State {
 
 // Validate reports the first thing that a proxy could not serve.
 func (s *State) Validate() error {
-	if s.Version != stateVersion && s.Version != firstVersion {
+	if s.Version < firstVersion || s.Version > stateVersion {
 		return fmt.Errorf("version %d is not one that this binary knows (%d); use the ripcord that wrote it", s.Version, stateVersion)
 	}
 	if err := ValidAddress(s.Listen); err != nil {
@@ -90,6 +94,14 @@ func (s *State) Validate() error {
 	if err := s.validSplit(); err != nil {
 		return err
 	}
+	for i, target := range s.Out {
+		if err := ValidAddress(target); err != nil {
+			return fmt.Errorf("out of rotation: %w", err)
+		}
+		if i > 0 && s.Out[i-1] >= target {
+			return fmt.Errorf("target %s, out of rotation, is doubled or out of order", target)
+		}
+	}
 	return s.Front.Validate()
 }
 
@@ -107,10 +119,13 @@ func (s *State) validSplit() error {
 
 // version is the least one that can hold the state.
 func (s *State) version() int {
-	if s.Split == nil && s.Front.Equal(Front{}) {
+	switch {
+	case len(s.Out) > 0:
+		return stateVersion
+	case s.Split == nil && s.Front.Equal(Front{}):
 		return firstVersion
 	}
-	return stateVersion
+	return secondVersion
 }
 
 // ParseState reads a state strictly: unknown keys, trailing bytes and anything

@@ -87,8 +87,10 @@ type TargetStatus struct {
 	Address string `json:"address"`
 	// Readiness is unknown, assumed (since a restart), ready or failed.
 	Readiness string      `json:"readiness"`
-	InFlight  int64       `json:"in_flight"`
-	Probe     ProbeResult `json:"probe"`
+	// Out of rotation: it gets nothing, however ready it is.
+	Out      bool        `json:"out,omitempty"`
+	InFlight int64       `json:"in_flight"`
+	Probe    ProbeResult `json:"probe"`
 }
 
 // Status returns the state and what the proxy sees.
@@ -120,7 +122,7 @@ func (t *target) status() TargetStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return TargetStatus{
-		Address: t.addr, Readiness: t.readiness().String(), InFlight: t.inFlight.Load(), Probe: t.probe,
+		Address: t.addr, Readiness: t.readiness().String(), Out: t.out.Load(), InFlight: t.inFlight.Load(), Probe: t.probe,
 	}
 }
 

@@ -48,6 +48,8 @@ type target struct {
 	// doubted: it gives no sign of life at the moment. It gets nothing while
 	// another target is well, although it has not failed its probes yet.
 	doubted atomic.Bool
+	// out of rotation: it gets nothing, whatever its readiness.
+	out atomic.Bool
 
 	mu      sync.Mutex
 	waiting map[*exchange]struct{}
@@ -87,7 +89,7 @@ func (t *target) readiness() readiness { return readiness(t.state.Load()) }
 
 func (t *target) usable() bool {
 	r := t.readiness()
-	return (r == ready || r == assumed) && !t.doubted.Load()
+	return (r == ready || r == assumed) && !t.doubted.Load() && !t.out.Load()
 }
 
 // doubt says that the target gives no sign of life; sign is one.

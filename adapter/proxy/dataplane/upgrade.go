@@ -39,7 +39,7 @@ func (in *inbound) switchProtocols(x *exchange, response *http.Response) {
 	count.status(http.StatusSwitchingProtocols)
 	_ = client.SetDeadline(time.Time{})
 	x.release()
-	t := &tunnel{client: client, upstream: x.conn.Conn}
+	t := &tunnel{client: client, upstream: x.conn.Conn, target: x.target}
 	side.addTunnel(t)
 	defer side.removeTunnel(t)
 	defer t.close()
