@@ -86,7 +86,7 @@ bench: build ## Measure speed and memory, as ratios to this machine, and decisio
 	tools/install-test-deps.sh bench
 	figures=$$(mktemp); trap 'rm -f "$$figures"' EXIT; \
 	export RIPCORD_BENCH_FIGURES=$$figures CGO_ENABLED=0 PATH="$$PATH:/usr/sbin"; \
-	for bench in engine release shim proxy haproxy nginx analysis canary table; do \
+	for bench in engine release shim proxy haproxy nginx ssh analysis canary table; do \
 	  echo "== bench/$$bench"; \
 	  go run ./bench/$$bench; \
 	done

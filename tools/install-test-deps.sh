@@ -15,7 +15,7 @@ engines=(dockerd:docker.io iptables:iptables)
 case "${1:-test}" in
   test) needs+=("${machines[@]}" "${engines[@]}") ;;
   race) needs+=(gcc:gcc "${machines[@]}" "${engines[@]}") ;;
-  bench) ;;
+  bench) needs+=(ansible:ansible-core) ;;
   *) echo "usage: $0 [race|bench]" >&2; exit 2 ;;
 esac
 
