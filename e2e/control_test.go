@@ -40,7 +40,7 @@ func TestResumeTakesOver(t *testing.T) {
 		w.write("open", "")
 		w.must(6, "pause") // it is paused
 		r := w.must(0, verb)
-		if !strings.Count(r.stdout, "this command takes the run over") != 1 {
+		if strings.Count(r.stdout, "this command takes the run over") != 1 {
 			t.Errorf("%s: %s", verb, r)
 		}
 		if v := w.show(); v.EndedAt == nil {
