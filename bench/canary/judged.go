@@ -12,8 +12,9 @@ import (
 // verdict is what one rule said of one canary.
 type verdict struct {
 	rule string
-	// word is rolls back, holds or goes on; at is when it said so.
-	word    string
+	// word is rolls back, holds or goes on.
+	word string
+	// seconds is when it said so, or for how long it went on.
 	seconds float64
 	harmed  float64
 	note string
@@ -79,11 +80,19 @@ func (s *stream) judge(of scenario) ([]verdict, error) {
 			}
 		}
 		if v.word == goesOn {
-			v.harmed = s.harmed(of.harm, time.Now())
+			v.seconds, v.harmed = s.lasted(), s.harmed(of.harm, time.Now())
 		}
 		all = append(all, v)
 	}
 	return all, nil
+}
+
+// lasted is for how long in seconds the canary was watched.
+func (s *stream) lasted() float64 {
+	if len(s.seconds) == 0 {
+		return 0
+	}
+	return s.seconds[len(s.seconds)-1].at.Sub(s.began).Seconds()
 }
 
 // table has a line for each scenario.

@@ -41,7 +41,7 @@ type settings struct {
 
 func main() {
 	var set settings
-	flag.DurationVar(&set.window, "for", 6*time.Minute, "how long each canary may stay")
+	flag.DurationVar(&set.window, "for", 7*time.Minute, "how long each canary may stay")
 	flag.DurationVar(&set.measure, "measure", 16*time.Minute, "for how long the old version is watched, where that is asked for")
 	flag.IntVar(&set.lanes, "lanes", 4, "how many scenarios run beside one another")
 	flag.Float64Var(&set.rate, "rate", 200, "requests a second")

@@ -246,7 +246,7 @@ func (p *playground) decided(ctx context.Context, s *stream) (verdict, error) {
 		v.word, v.seconds, v.harmed = word, point.At.Sub(s.began).Seconds(), s.harmed(p.scenario.harm, point.At)
 	}
 	if v.word == goesOn {
-		v.harmed = s.harmed(p.scenario.harm, time.Now())
+		v.seconds, v.harmed = s.lasted(), s.harmed(p.scenario.harm, time.Now())
 	}
 	return v, nil
 }
@@ -254,6 +254,9 @@ func (p *playground) decided(ctx context.Context, s *stream) (verdict, error) {
 func (p *playground) keepStream(s *stream) (err error) {
 	if p.set.keep == "" {
 		return nil
+	}
+	if err := os.MkdirAll(p.set.keep, 0o750); err != nil {
+		return err
 	}
 	file, err := os.Create(filepath.Join(p.set.keep, strings.NewReplacer(" ", "-", "%", "percent", ",", "").Replace(p.scenario.name)+".csv"))
 	if err != nil {
