@@ -17,7 +17,7 @@ type verdict struct {
 	// seconds is when it said so, or for how long it went on.
 	seconds float64
 	harmed  float64
-	note string
+	note    string
 }
 
 const (
