@@ -224,3 +224,90 @@ func TestGuardIsAnEProcess(t *testing.T) {
 		t.Errorf("the mean is %v", mean)
 	}
 }
+
+// TestChosenMethodKeepsItsPromise: from the A/A comparison to the verdict, healthy
+// releases whose failures come one by one, in pairs, or in clusters, on one of the
+// versions, are rolled back no more often than promised.
+func TestChosenMethodKeepsItsPromise(t *testing.T) {
+	t.Parallel()
+	const releases, looks, share = 100, 240, .25
+	for name, size := range map[string]int{"one by one": 1, "pairs": 2, "clusters of five": 5, "clusters of twenty": 20} {
+		wrong, counted := 0, 0
+		for release := range releases {
+			choice, err := analysis.ChooseAlone(alone(uint64(1000+release), 180, 400/size, size, 8))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if choice.Method == analysis.MethodCounts {
+				counted++
+			}
+			j, err := analysis.New(analysis.Spec{Metrics: []analysis.Metric{{Name: "errors", Kind: analysis.KindErrors, Choice: choice}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rolledBack(t, j, uint64(release), looks, size, share) {
+				wrong++
+			}
+		}
+		if wrong > 5 { // of 100 with a chance of 1 in 100 each: less than 1 in 1,000 runs
+			t.Errorf("%s: %d of %d healthy releases were rolled back", name, wrong, releases)
+		}
+		if (size == 1) != (counted > releases*3/4) || size > 1 && counted > 3 {
+			t.Errorf("%s: %d of %d were judged by requests", name, counted, releases)
+		}
+	}
+}
+
+// rolledBack simulates a healthy release: a failure in a hundred requests, in clusters
+// of that size, each of eight seconds on one of the versions.
+func rolledBack(t *testing.T, j *analysis.Judge, seed uint64, looks, size int, share float64) bool {
+	t.Helper()
+	r := chance(seed)
+	newFailures, oldFailures := make([]float64, looks), make([]float64, looks)
+	for range looks * 20 / size {
+		at, into := r.IntN(looks), oldFailures
+		if r.Float64() < share {
+			into = newFailures
+		}
+		for range size {
+			if i := at + r.IntN(5); i < looks {
+				into[i]++
+			}
+		}
+	}
+	g := guardedTraffic{at: time.Unix(1_800_000_000, 0)}
+	for i := range looks {
+		d, err := j.Observe(g.look(2000*share, min(newFailures[i], 2000*share), 2000*(1-share), oldFailures[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Verdict == analysis.VerdictRollBack {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzPast: what was kept of old versions, in any form, makes a choice or an error.
+func FuzzPast(f *testing.F) {
+	for _, past := range [][]analysis.Stretch{alone(1, 200, 200, 1, 0), alone(2, 200, 20, 20, 8), nil} {
+		data, err := json.Marshal(past)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var past []analysis.Stretch
+		if json.Unmarshal(data, &past) != nil {
+			return
+		}
+		choice, err := analysis.ChooseAlone(past)
+		if err != nil && !errors.Is(err, analysis.ErrInput) {
+			t.Fatal(err)
+		}
+		if _, err := analysis.New(analysis.Spec{Metrics: []analysis.Metric{{Name: "errors", Kind: analysis.KindErrors, Choice: choice}}}); err != nil {
+			t.Fatalf("%+v: %v", choice, err)
+		}
+	})
+}
