@@ -52,3 +52,13 @@ func (w *world) shop(more map[string]any) *dockerd.Image {
 	maps.Copy(config, more)
 	return &dockerd.Image{Files: map[string]string{"/shop": w.binary}, Config: config}
 }
+
+// inner is what an instance sees of its world.
+type inner struct {
+	Args  []string
+	Env   map[string]string
+	UID   int
+	GID   int
+	Dir   string
+	Files uint64
+}

@@ -52,8 +52,9 @@ type Settings struct {
 	// Volumes are "SOURCE:TARGET" or "SOURCE:TARGET:ro"; a source is a path on the
 	// machine or a volume's name.
 	Volumes []string `json:"volumes,omitempty"`
-	// Restart is the engine's word: unless-stopped (also for empty), always,
-	// on-failure or no.
+	// Restart is the engine's word: always (also for empty), unless-stopped,
+	// on-failure or no. An engine that was killed does not start those again that
+	// have unless-stopped.
 	Restart string `json:"restart,omitempty"`
 	Limits  Limits `json:"limits,omitzero"`
 	// Machine is where the engine runs; empty is this machine.
@@ -118,7 +119,7 @@ func (s *Settings) defaults() {
 	for _, field := range []struct {
 		text *string
 		to   string
-	}{{&s.Restart, "unless-stopped"}, {&s.Ports, "20000-29999"}, {&s.Socket, "/var/run/docker.sock"}} {
+	}{{&s.Restart, "always"}, {&s.Ports, "20000-29999"}, {&s.Socket, "/var/run/docker.sock"}} {
 		if *field.text == "" {
 			*field.text = field.to
 		}
@@ -233,8 +234,8 @@ func (s *Settings) bounds(wrong service.Problem) error {
 	_, memory := bytesOf(s.Limits.Memory)
 	_, cpu := processors(s.Limits.CPU)
 	switch {
-	case !slices.Contains([]string{"unless-stopped", "always", "on-failure", restartNo}, s.Restart):
-		return wrong("use unless-stopped, always, on-failure or no", "restart is %q", s.Restart)
+	case !slices.Contains([]string{"always", "unless-stopped", "on-failure", restartNo}, s.Restart):
+		return wrong("use always, unless-stopped, on-failure or no", "restart is %q", s.Restart)
 	case !memory:
 		return wrong("write a size such as 512M or 2G, at least 6M", "limits.memory is %q", s.Limits.Memory)
 	case !cpu:

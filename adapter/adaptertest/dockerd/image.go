@@ -18,6 +18,8 @@ type Image struct {
 	// Files are the full paths of files of this machine, by their path in the
 	// image. They may be executed there.
 	Files map[string]string
+	// Texts are the contents of further files.
+	Texts map[string]string
 	// Config is the image's own: Entrypoint, Env, Labels, Healthcheck ...
 	Config map[string]any
 
@@ -37,6 +39,11 @@ func (i *Image) Pack() error {
 			return err
 		}
 		if err := add(archive, path.Clean(at)[1:], data); err != nil {
+			return err
+		}
+	}
+	for at, text := range i.Texts {
+		if err := add(archive, path.Clean(at)[1:], []byte(text)); err != nil {
 			return err
 		}
 	}
