@@ -33,7 +33,7 @@ func (c *command) planVerb() *cobra.Command {
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "make no check of what is there now")
 	cmd.Flags().BoolVar(&o.runbook, "runbook", false, "print how to go back by hand if Ripcord itself is dead")
 	cmd.Flags().StringVar(&o.run, "run", "", "with --runbook: of this run's frozen plan instead of the plan file")
-	return exits(cmd, "0 shown, 2 bad plan or arguments")
+	return exits(cmd, "0 shown, 2 bad plan or arguments, 6 something that a service depends on does not answer")
 }
 
 func (c *command) plan(cmd *cobra.Command, o planOptions) error {
