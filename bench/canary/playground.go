@@ -147,7 +147,9 @@ func (p *playground) canary(ctx context.Context, r *result) error {
 	if out, err := p.ripcord(ctx, "v2", "abort", "--reason", "the measurement is over", "--yes").CombinedOutput(); err != nil {
 		return fmt.Errorf("abort: %w\n%s", err, out)
 	}
-	_ = <-ended // it was aborted, and says so with its exit code
+	if aborted := <-ended; aborted == nil {
+		return errors.New("the release was aborted, and ended well")
+	}
 	r.back = time.Since(asked).Seconds()
 	return p.keepStream(s)
 }
