@@ -45,7 +45,7 @@ type Settings struct {
 	Ready ripcord.Duration `json:"ready_timeout"`
 	// Members, when State is drain or ready, are the targets that the step takes
 	// out of rotation or puts back, whatever their side: addresses, separated by
-	// commas. Nothing is shifted then.
+	// commas; none where none has traffic yet. Nothing is shifted then.
 	Members string `json:"members,omitempty"`
 	State   string `json:"state,omitempty"`
 	// MaxUnavailable is how many targets of a side may be out of rotation or not
@@ -91,8 +91,6 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 		return wrong("use blue-green or canary", "the strategy %q is not one that the proxy knows", s.Strategy)
 	case s.State != "" && s.State != stateDrain && s.State != stateReady:
 		return wrong("use drain or ready", "the state %q is not one that the proxy knows", s.State)
-	case s.State != "" && s.Members == "":
-		return wrong("name the targets", "no members")
 	case s.MaxUnavailable < 0:
 		return wrong("use a positive number", "max_unavailable is negative")
 	case s.Targets == "" && s.State == "":
