@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -30,6 +31,10 @@ type SourceFixture struct {
 	SilenceIsNoData bool
 	// Secrets are values that the settings refer to and that may show nowhere.
 	Secrets []string
+	// Traffic makes both sides answer something. It is for a source that counts by
+	// itself, from a metric's first reading on, so that each metric has series of
+	// its own; nil where the system has counted already.
+	Traffic func(t *testing.T)
 }
 
 func (f SourceFixture) open(t *testing.T, sides ripcord.Sides) ripcord.Metric {
@@ -43,7 +48,23 @@ func (f SourceFixture) open(t *testing.T, sides ripcord.Sides) ripcord.Metric {
 
 func (f SourceFixture) read(t *testing.T, sides ripcord.Sides) ripcord.Reading {
 	t.Helper()
-	reading, err := f.open(t, sides).Read(t.Context())
+	return f.ask(t, f.begin(t, sides))
+}
+
+// begin opens a metric that has something to tell.
+func (f SourceFixture) begin(t *testing.T, sides ripcord.Sides) ripcord.Metric {
+	t.Helper()
+	metric := f.open(t, sides)
+	if f.Traffic != nil {
+		f.ask(t, metric)
+		f.Traffic(t)
+	}
+	return metric
+}
+
+func (f SourceFixture) ask(t *testing.T, metric ripcord.Metric) ripcord.Reading {
+	t.Helper()
+	reading, err := metric.Read(t.Context())
 	if err != nil {
 		t.Fatalf("Read: %v", err)
 	}
@@ -115,12 +136,14 @@ func sourceReads(t *testing.T, f SourceFixture) {
 		}
 		return f.Fingerprint(t)
 	}
-	metric, before := f.open(t, f.Sides), print()
-	first, err := metric.Read(t.Context())
-	if err != nil {
-		t.Fatalf("Read: %v", err)
+	metric := f.begin(t, f.Sides)
+	before := print()
+	first := f.ask(t, metric)
+	again := metric
+	if f.Traffic == nil {
+		again = f.open(t, f.Sides)
 	}
-	second := f.read(t, f.Sides)
+	second := f.ask(t, again)
 	if after := print(); after != before {
 		t.Errorf("reading changed the system:\n%s\n%s", before, after)
 	}
@@ -145,12 +168,28 @@ func seriesOf(arm ripcord.Arm) string {
 	return strings.Join(names, ",")
 }
 
+// requestsOf is what an arm has counted.
+func requestsOf(arm ripcord.Arm) string {
+	var counts []string
+	for _, c := range arm.Counters {
+		counts = append(counts, fmt.Sprint(c.Requests))
+	}
+	return strings.Join(counts, ",")
+}
+
 // sourceApart: exchanged sides give exchanged arms.
 func sourceApart(t *testing.T, f SourceFixture) {
 	t.Helper()
-	r := f.read(t, f.Sides)
-	turned := f.read(t, ripcord.Sides{New: f.Sides.Old, Old: f.Sides.New})
-	if seriesOf(r.New) != seriesOf(turned.Old) || seriesOf(r.Old) != seriesOf(turned.New) {
+	metric, other := f.open(t, f.Sides), f.open(t, ripcord.Sides{New: f.Sides.Old, Old: f.Sides.New})
+	same := seriesOf
+	if f.Traffic != nil {
+		f.ask(t, metric)
+		f.ask(t, other)
+		f.Traffic(t)
+		same = requestsOf
+	}
+	r, turned := f.ask(t, metric), f.ask(t, other)
+	if same(r.New) != same(turned.Old) || same(r.Old) != same(turned.New) {
 		t.Errorf("the sides are not told apart: %+v, then turned %+v", r, turned)
 	}
 	if len(r.New.Counters) > 0 && seriesOf(r.New) == seriesOf(r.Old) {

@@ -86,6 +86,9 @@ func bounds() [bucketCount]time.Duration {
 func (m *metric) Read(ctx context.Context) (ripcord.Reading, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return ripcord.Reading{}, err
+	}
 	if m.since == "" {
 		m.since = m.now().UTC().Format(time.RFC3339Nano)
 	}
@@ -97,7 +100,7 @@ func (m *metric) Read(ctx context.Context) (ripcord.Reading, error) {
 	if err != nil {
 		return ripcord.Reading{}, err
 	}
-	return ripcord.Reading{At: m.now(), New: m.arm(m.sides.New, &m.newer, &limits), Old: m.arm(m.sides.Old, &m.older, &limits)}, nil
+	return ripcord.Reading{At: m.now(), New: m.arm(m.sides.New, &m.newer, &m.older, &limits), Old: m.arm(m.sides.Old, &m.older, &m.newer, &limits)}, nil
 }
 
 // count adds a line of the log.
@@ -137,12 +140,14 @@ func has(side ripcord.Side, address string) bool {
 	return slices.Contains(split(side.Addresses), address)
 }
 
-// arm is what was counted of a side; one that is not there has no data.
-func (m *metric) arm(side ripcord.Side, t *tally, limits *[bucketCount]time.Duration) ripcord.Arm {
-	if side.Addresses == "" {
+// arm is what was counted of a side. One that has answered nothing while the other
+// did has no data, as one that is not there: the log cannot tell them apart. Before
+// anybody has answered anything it has zeros, to count on from.
+func (m *metric) arm(side ripcord.Side, t, other *tally, limits *[bucketCount]time.Duration) ripcord.Arm {
+	if side.Addresses == "" || t.requests == 0 && (other.requests > 0 || t == &m.newer && unresolved(side.Addresses)) {
 		return ripcord.Arm{}
 	}
-	c := ripcord.Counter{Series: m.log.path + " since " + m.since, Requests: t.requests, Failures: t.failures}
+	c := ripcord.Counter{Series: m.log.path + " " + side.Addresses + " since " + m.since, Requests: t.requests, Failures: t.failures}
 	for n, limit := range limits {
 		if limit >= m.from {
 			c.Buckets = append(c.Buckets, ripcord.Bucket{UpTo: limit.Seconds(), Count: t.buckets[n]})
