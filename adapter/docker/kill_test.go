@@ -117,17 +117,15 @@ func TestKilledAnywhere(t *testing.T) {
 	if count.count != touches {
 		t.Fatalf("an Apply touches the engine %d times", count.count)
 	}
-	t.Run("at", func(t *testing.T) {
-		for at := 1; at <= touches; at++ {
-			for n, how := range []string{before, unread, after} {
-				undo := (at+n)%2 == 0 // each touch in both ways
-				t.Run(fmt.Sprintf("touch %d, %s, then undo %t", at, how, undo), func(t *testing.T) {
-					t.Parallel()
-					killed(t, one, &mortal{at: at, how: how}, undo)
-				})
-			}
+	for at := 1; at <= touches; at++ {
+		for n, how := range []string{before, unread, after} {
+			undo := (at+n)%2 == 0 // each touch in both ways
+			t.Run(fmt.Sprintf("touch %d, %s, then undo %t", at, how, undo), func(t *testing.T) {
+				t.Parallel()
+				killed(t, one, &mortal{at: at, how: how}, undo)
+			})
 		}
-	})
+	}
 }
 
 // killed applies with a mortal machine, and then as another executor.

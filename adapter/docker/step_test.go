@@ -3,6 +3,7 @@ package docker_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -145,7 +146,7 @@ func TestWorldOfAnInstance(t *testing.T) {
 func TestOfTheHost(t *testing.T) {
 	t.Parallel()
 	_, outputs := release(t, newScope(t), "run-1", "v1", settingsIn(t.TempDir(), map[string]any{"networks": []string{"host"}}))
-	for _, address := range strings.Split(outputs["addresses"].Value, ",") {
+	for address := range strings.SplitSeq(outputs["addresses"].Value, ",") {
 		if got := get("http://" + address + "/version"); !strings.HasPrefix(got, "v1 ") {
 			t.Errorf("%s answers %q", address, got)
 		}
@@ -174,9 +175,7 @@ func TestFailureSays(t *testing.T) {
 				must(t, os.WriteFile(filepath.Join(folder, c.file), nil, 0o600))
 			}
 			change := map[string]any{"instances": 1, "restart": "no"}
-			for key, value := range c.change {
-				change[key] = value
-			}
+			maps.Copy(change, c.change)
 			if name == "silent" {
 				change["command"] = []string{"0.0.0.0:82"}
 			}

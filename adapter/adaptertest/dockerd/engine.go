@@ -25,7 +25,7 @@ type Engine struct {
 	folder string
 	args   []string
 	client *http.Client
-	exited chan error
+	exited chan struct{}
 	pid    int
 }
 
@@ -59,15 +59,18 @@ func (e *Engine) Again(args ...string) error {
 		"--data-root", at("data"), "--exec-root", at("exec"), "-H", "unix://" + e.Socket, "--pidfile", at("pid"),
 		"--cgroup-parent", "/" + filepath.Base(e.folder),
 	}, append(e.args, args...)...)
-	c := exec.Command("/usr/sbin/dockerd", all...) //nolint:gosec // the engine under test
+	c := exec.CommandContext(context.Background(), "/usr/sbin/dockerd", all...) //nolint:gosec // the engine under test
 	c.Env = append(os.Environ(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
 	c.Stdout, c.Stderr = log, log
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := errors.Join(c.Start(), log.Close()); err != nil {
 		return err
 	}
-	e.exited, e.pid = make(chan error, 1), c.Process.Pid
-	go func() { e.exited <- c.Wait() }()
+	e.exited, e.pid = make(chan struct{}), c.Process.Pid
+	go func() {
+		_ = c.Wait() // how it ended stands in its log
+		close(e.exited)
+	}()
 	end := time.NewTimer(patience)
 	defer end.Stop()
 	pause := time.NewTicker(50 * time.Millisecond)
@@ -77,8 +80,8 @@ func (e *Engine) Again(args ...string) error {
 			return nil
 		}
 		select {
-		case err := <-e.exited:
-			return fmt.Errorf("dockerd ended: %w\n%s", err, e.Log())
+		case <-e.exited:
+			return fmt.Errorf("dockerd ended\n%s", e.Log())
 		case <-end.C:
 			return fmt.Errorf("dockerd does not answer\n%s", e.Log())
 		case <-pause.C:
@@ -103,7 +106,7 @@ func (e *Engine) end(signal syscall.Signal) error {
 	end := time.NewTimer(patience)
 	defer end.Stop()
 	select {
-	case <-e.exited: // how it ended is known
+	case <-e.exited:
 		return nil
 	case <-end.C:
 		return errors.New("dockerd does not end")

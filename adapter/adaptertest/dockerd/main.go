@@ -1,6 +1,7 @@
 package dockerd
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -60,7 +61,7 @@ func Main(m *testing.M) int {
 }
 
 func again(is string) *exec.Cmd {
-	c := exec.Command("/proc/self/exe", os.Args[1:]...) //nolint:gosec // this very binary
+	c := exec.CommandContext(context.Background(), "/proc/self/exe", os.Args[1:]...) //nolint:gosec // this very binary
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.Env = append(os.Environ(), stage+"="+is)
 	return c
@@ -86,7 +87,7 @@ func first(folder string) int {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, 0, nil)
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // a number
+		case err == unix.EINTR:
 		case err != nil:
 			return report(err)
 		case pid == c.Process.Pid && status.Exited():
