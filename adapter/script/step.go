@@ -59,7 +59,7 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
-	if !s.away() { // its supervisor says where, there
+	if !s.away() { // its shim says where, there
 		c.Env = append(c.Env, "RIPCORD_OUTPUT="+outputs)
 	}
 	exit, err := s.run(ctx, a, c, false)

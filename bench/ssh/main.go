@@ -1,5 +1,5 @@
 // Command ssh measures one command on many machines at once: a whole release through
-// the real binary, with its journal, its check of every machine and its supervisors,
+// the real binary, with its journal, its check of every machine and its shims,
 // against Ansible with 50 forks and pipelining, in turns on the same servers. The
 // machines are real SSH servers on loopback addresses.
 package main

@@ -24,7 +24,7 @@ func lineWith(text []byte, word string) (string, bool) {
 // lastSignal is the highest signal that there is.
 const lastSignal = 64
 
-// parseExit reads the supervisor's line: status, cancelled, timed out, started, ended.
+// parseExit reads the shim's line: status, cancelled, timed out, started, ended.
 // A shell tells a signal as a status above 128, and so does it.
 func parseExit(text string) (ripcord.Exit, error) {
 	var code, cancelled, late int

@@ -1,7 +1,7 @@
 // Package remote runs commands on another machine so that they, and how they ended,
 // are found again after the connection was lost or whoever ran them died.
 //
-// A small supervisor in POSIX shell (supervise.sh) is to a command there what the
+// A small shim in POSIX shell (shim.sh) is to a command there what the
 // shim is to one here. Nothing is installed: its text travels along each time. It
 // keeps in ~/.ripcord/commands/STEP/NAME. of the machine
 //
@@ -11,7 +11,7 @@
 //	exit    how it ended, written last
 //
 // and beside them in STEP the newest fence, the command's outputs and the scripts
-// that were copied there. The supervisor lives in a session of its own, so the end
+// that were copied there. The shim lives in a session of its own, so the end
 // of a connection does not touch it.
 package remote
 
@@ -33,10 +33,10 @@ import (
 	"github.com/ripcord-dev/ripcord"
 )
 
-//go:embed supervise.sh
+//go:embed shim.sh
 var program string
 
-// The statuses of the supervisor's own.
+// The statuses of the shim's own.
 const (
 	statusFenced = 70 + iota
 	statusFolder
@@ -49,7 +49,7 @@ const (
 )
 
 const (
-	saidWord = "ripcord-supervise: "
+	saidWord = "ripcord-shim: "
 	exitWord = "ripcord-exit: "
 )
 
@@ -185,7 +185,7 @@ func (c *Commands) unknown(command ripcord.Command, why error) error {
 	}
 }
 
-// call makes the machine's supervisor do something and waits for the command's end.
+// call makes the machine's shim do something and waits for the command's end.
 func (c *Commands) call(ctx context.Context, command ripcord.Command, mode string, out *printed) (ripcord.Exit, error) {
 	step, name := place(command.Key)
 	words := command.Args
@@ -206,7 +206,7 @@ func (c *Commands) call(ctx context.Context, command ripcord.Command, mode strin
 	return c.ended(command, exit, said.Bytes(), out)
 }
 
-// words are those of the supervisor's program.
+// words are those of the shim's program.
 func (c *Commands) words(mode, step, name string, command ripcord.Command, words []string) []string {
 	return append([]string{
 		"/bin/sh", "-c", `eval "$1"`, "sh", program, mode, step, name, strconv.FormatUint(c.o.Fence, 10),
@@ -214,7 +214,7 @@ func (c *Commands) words(mode, step, name string, command ripcord.Command, words
 	}, words...)
 }
 
-// ended reads what the supervisor says at the end.
+// ended reads what the shim says at the end.
 func (c *Commands) ended(command ripcord.Command, exit ripcord.Exit, said []byte, out *printed) (ripcord.Exit, error) {
 	text, ok := lineWith(said, exitWord)
 	if ok && exit.Code == 0 {
@@ -239,7 +239,7 @@ func (c *Commands) ended(command ripcord.Command, exit ripcord.Exit, said []byte
 	}
 	return ripcord.Exit{}, &ripcord.Failure{
 		Class:   ripcord.FailedTarget,
-		Summary: fmt.Sprintf("machine %s: the supervisor of the command ended with status %d: %s", c.machine.Name(), exit.Code, strings.TrimSpace(string(said))),
+		Summary: fmt.Sprintf("machine %s: the shim of the command ended with status %d: %s", c.machine.Name(), exit.Code, strings.TrimSpace(string(said))),
 	}
 }
 

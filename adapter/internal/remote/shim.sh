@@ -6,14 +6,14 @@ program=$1 mode=$2 step=$3 name=$4 fence=$5 grace=$6 limit=$7 folder=$8
 shift 8
 base=$HOME/.ripcord/commands/$step dir=$HOME/.ripcord/commands/$step/$name
 umask 077
-say() { printf 'ripcord-supervise: %s\n' "$2" >&2; exit "$1"; }
+say() { printf 'ripcord-shim: %s\n' "$2" >&2; exit "$1"; }
 # began PID sets ticks to when a process began, in the kernel's ticks.
 began() {
   ticks=''
   read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ ticks _ 2>/dev/null <"/proc/$1/stat"
 }
 read -r boot </proc/sys/kernel/random/boot_id
-# marked DIR lists the processes that descend from an execution's supervisor, but not
+# marked DIR lists the processes that descend from an execution's shim, but not
 # those of our own session.
 marked() {
   grep -lF "RIPCORD_SHIM=$1" /proc/[0-9]*/environ 2>/dev/null | while read -r environ; do
@@ -22,7 +22,7 @@ marked() {
     [ "$session" = $$ ] || [ "$state" = Z ] || echo "$pid"
   done
 }
-# alive DIR: its supervisor lives, or is just being started.
+# alive DIR: its shim lives, or is just being started.
 alive() {
   if read -r pid start at 2>/dev/null <"$1/shim"; then
     [ "$at" = "$boot" ] && began "$pid" && [ "$ticks" = "$start" ]
@@ -141,9 +141,8 @@ case $mode in
     case $folder in '') folder=$HOME ;; esac
     (cd -- "$folder") 2>/dev/null || say 72 "its folder $folder cannot be entered"
     (cd -- "$folder" && command -v "$1" >/dev/null) || say 72 "there is no program $1"
-    for other in "$base"/*/shim; do
-      other=${other%/shim}
-      [ "$other" = "$dir" ] || [ ! -e "$other/shim" ] || [ -e "$other/exit" ] || halt "$other"
+    for other in "$base"/*.; do
+      [ "$other" = "$dir" ] || [ ! -d "$other" ] || [ -e "$other/exit" ] || halt "$other"
     done
     if mkdir "$dir" 2>/dev/null; then
       : >"$base/outputs"
@@ -171,9 +170,8 @@ case $mode in
     follow "$1"
     ;;
   check)
-    for other in "$base"/*/shim; do
-      other=${other%/shim}
-      [ ! -e "$other/shim" ] || [ -e "$other/exit" ] || ! alive "$other" || say 125 "a command of the step still runs"
+    for other in "$base"/*.; do
+      [ ! -d "$other" ] || [ -e "$other/exit" ] || ! alive "$other" || say 125 "a command of the step still runs"
     done
     case $folder in '') folder=$HOME ;; esac
     cd -- "$folder" 2>/dev/null || say 125 "its folder $folder cannot be entered"
@@ -181,9 +179,8 @@ case $mode in
     ;;
   place) mkdir -p "$base/files" && cd "$base/files" && mkdir -p -- "$@" && pwd ;;
   clean)
-    for other in "$base"/*/shim; do
-      other=${other%/shim}
-      [ ! -e "$other/shim" ] || [ -e "$other/exit" ] || ! alive "$other" || say 76 "a command of the step still runs"
+    for other in "$base"/*.; do
+      [ ! -d "$other" ] || [ -e "$other/exit" ] || ! alive "$other" || say 76 "a command of the step still runs"
     done
     rm -rf -- "$base"
     rmdir "$HOME/.ripcord/commands" "$HOME/.ripcord" 2>/dev/null || :
