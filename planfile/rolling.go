@@ -190,6 +190,7 @@ func (d *decoder) checkInPlace(s *step) {
 			continue
 		}
 		shifted = true
+		d.watchRoute(set.Colour)
 		set.Colour = inPlace
 		if len(set.stages) > 0 || set.Weight != nil {
 			d.add(other.at, 1, "remove strategy, stages and weight of the shift, or deploy with strategy blue-green",
@@ -198,6 +199,16 @@ func (d *decoder) checkInPlace(s *step) {
 	}
 	if b != nil && !shifted {
 		d.add(s.at, 1, "add `- shift: {service: "+s.service+"}` below it", "nothing tells the balancer %s of the instances of %s when they are there for the first time", b.name, s.service)
+	}
+}
+
+// watchRoute makes a watch judge whichever side has the route, where it judged the
+// one of a colour.
+func (d *decoder) watchRoute(colour string) {
+	for _, s := range d.steps {
+		if set, ok := s.settings.(*watchSettings); ok && set.Proxy != nil && set.Proxy.Side == colour {
+			set.Proxy.Side = ""
+		}
 	}
 }
 
