@@ -3,6 +3,7 @@ package ssh
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -102,7 +103,7 @@ func failed(exit ripcord.Exit, said string) error {
 	if said == "" {
 		said = fmt.Sprintf("the program for it ended with status %d%s", exit.Code, exit.Signal)
 	}
-	return fmt.Errorf("%s", said) //nolint:perfsprint // its words are the error
+	return errors.New(said)
 }
 
 // stage puts bytes into a new file in a folder on the machine, complete or not at

@@ -31,7 +31,7 @@ type host struct {
 }
 
 // close ends all connections.
-func (h *host) close() error {
+func (h *host) close() {
 	h.mu.Lock()
 	all := slices.Clone(h.connections)
 	h.mu.Unlock()
@@ -39,7 +39,6 @@ func (h *host) close() error {
 		c.close()
 		<-c.dead
 	}
-	return nil
 }
 
 // wake lets everybody who waits look again; h.mu is held.

@@ -43,7 +43,7 @@ func agentWith(t *testing.T, key string) string {
 	if err := ring.Add(agent.AddedKey{PrivateKey: raw(t, key)}); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "agent")
+	dir, err := os.MkdirTemp("", "agent") //nolint:usetesting // a socket's path is short
 	if err != nil {
 		t.Fatal(err)
 	}

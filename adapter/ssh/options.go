@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,7 +83,7 @@ func Server(text string) (user, address string, err error) {
 			return "", "", wrong()
 		}
 	}
-	number, err := net.LookupPort("tcp", port)
+	number, err := strconv.ParseUint(port, 10, 16)
 	if host == "" || strings.ContainsAny(text, " \t\r\n\x00") || err != nil || number == 0 || strings.HasPrefix(host, "-") {
 		return "", "", wrong()
 	}

@@ -3,7 +3,6 @@ package ssh
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -42,11 +41,10 @@ func (p *Pool) Close() error {
 	p.closed = true
 	hosts := slices.Collect(maps.Values(p.hosts))
 	p.mu.Unlock()
-	var errs []error
 	for _, h := range hosts {
-		errs = append(errs, h.close())
+		h.close()
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Machines returns the machines of a plan, and the one that Ripcord runs on.
@@ -107,22 +105,23 @@ func (m *machines) host(name string, passed []string) (*host, error) {
 
 // host returns the shared host that is reached in the same way as h.
 func (p *Pool) host(h *host) (*host, error) {
-	key := h.name
+	var key strings.Builder
+	key.WriteString(h.name)
 	for at := h; at != nil; at = at.jump {
 		data, err := json.Marshal(at.spec)
 		if err != nil {
 			return nil, err
 		}
-		key += "\x00" + string(data)
+		key.WriteString("\x00" + string(data))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if shared := p.hosts[key]; shared != nil {
+	if shared := p.hosts[key.String()]; shared != nil {
 		return shared, nil
 	}
 	h.opening = make(chan struct{}, 1)
 	h.changed = make(chan struct{})
-	p.hosts[key] = h
+	p.hosts[key.String()] = h
 	return h, nil
 }
 

@@ -107,21 +107,22 @@ func (s *Server) write(o Options) error {
 		}
 	}
 	s.Address = "127.0.0.1:" + strconv.Itoa(s.Port)
-	config, known := o.Config+"\n", ""
+	var config, known strings.Builder
+	config.WriteString(o.Config + "\n")
 	for _, kind := range o.HostKeys {
 		path := filepath.Join(s.Dir, "host-"+kind)
 		if out, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-b", bits(kind), "-N", "", "-f", path).CombinedOutput(); err != nil { //nolint:gosec,noctx // our own words
 			return fmt.Errorf("ssh-keygen: %w: %s", err, out)
 		}
-		config += "HostKey " + path + "\n"
+		config.WriteString("HostKey " + path + "\n")
 		text, err := os.ReadFile(path + ".pub") //nolint:gosec // our own folder
 		if err != nil {
 			return err
 		}
 		fields := strings.Fields(string(text))
-		known += knownhosts.Normalize(s.Address) + " " + fields[0] + " " + fields[1] + "\n"
+		known.WriteString(knownhosts.Normalize(s.Address) + " " + fields[0] + " " + fields[1] + "\n")
 	}
-	config += fmt.Sprintf(`ListenAddress %s
+	fmt.Fprintf(&config, `ListenAddress %s
 PidFile none
 AuthorizedKeysFile %s
 StrictModes no
@@ -134,7 +135,7 @@ PermitUserRC no
 SetEnv HOME=%s
 `, s.Address, filepath.Join(s.Dir, "authorized_keys"), s.Home)
 	for name, text := range map[string]string{
-		"sshd_config": config, "known_hosts": known, "authorized_keys": string(ssh.MarshalAuthorizedKey(public)) + o.Authorized,
+		"sshd_config": config.String(), "known_hosts": known.String(), "authorized_keys": string(ssh.MarshalAuthorizedKey(public)) + o.Authorized,
 	} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o600); err != nil {
 			return err

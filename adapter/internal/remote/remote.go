@@ -203,7 +203,7 @@ func (c *Commands) call(ctx context.Context, command ripcord.Command, mode strin
 	if err != nil {
 		return ripcord.Exit{}, err
 	}
-	return c.ended(command, exit, said.Bytes(), out)
+	return c.ended(exit, said.Bytes(), out)
 }
 
 // words are those of the shim's program.
@@ -215,7 +215,7 @@ func (c *Commands) words(mode, step, name string, command ripcord.Command, words
 }
 
 // ended reads what the shim says at the end.
-func (c *Commands) ended(command ripcord.Command, exit ripcord.Exit, said []byte, out *printed) (ripcord.Exit, error) {
+func (c *Commands) ended(exit ripcord.Exit, said []byte, out *printed) (ripcord.Exit, error) {
 	text, ok := lineWith(said, exitWord)
 	if ok && exit.Code == 0 {
 		if _, rest, found := bytes.Cut(said, []byte(exitWord)); found {
