@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -158,15 +159,21 @@ func (s *Server) start(ctx context.Context, program string) error {
 	// It leads a group of its own, and ends before the test does: Stop sees to that.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, "-D", "-e", "-f", filepath.Join(s.Dir, "sshd_config")) //nolint:gosec // our own words
 	s.cmd.Stderr = log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := errors.Join(s.cmd.Start(), log.Close()); err != nil {
-		return err
-	}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
 	s.ended = make(chan struct{})
-	go func() {
-		_ = s.cmd.Wait()
+	go func() { // a test that is killed takes its servers along: the signal comes when this very thread ends
+		runtime.LockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = s.cmd.Wait()
+		}
 		close(s.ended)
 	}()
+	if err := errors.Join(<-started, log.Close()); err != nil {
+		return err
+	}
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for {
