@@ -173,8 +173,13 @@ func serverOf(state, stat row) server {
 
 // targets returns the addresses of the new side as HAProxy shows them.
 func (s *Step) targets(ctx context.Context) ([]string, error) {
+	return resolve(ctx, s.settings.targets())
+}
+
+// resolve returns addresses as HAProxy shows them, sorted.
+func resolve(ctx context.Context, targets []string) ([]string, error) {
 	var out []string
-	for _, target := range s.settings.targets() {
+	for _, target := range targets {
 		host, port, err := net.SplitHostPort(target)
 		if err != nil {
 			return nil, err

@@ -46,6 +46,14 @@ type Settings struct {
 	Drain ripcord.Duration `json:"drain_timeout"`
 	// Ready is how long a side may take to become ready.
 	Ready ripcord.Duration `json:"ready_timeout"`
+	// Members, when State is drain or ready, are the addresses, separated by commas,
+	// whose servers the step takes out of rotation or puts back; none where none
+	// has traffic yet. Nothing is shifted then.
+	Members string `json:"members"`
+	State   string `json:"state"`
+	// MaxUnavailable is how many servers may be out of rotation or down with those
+	// that leave it; 0 is no bound.
+	MaxUnavailable int `json:"max_unavailable"`
 }
 
 // Health says what HAProxy's checks of a new server and our own probe ask.
@@ -96,7 +104,11 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 		return wrong("write it like [haproxy, -c, -f, \"%s\"]", "validate is no command with %%s for the file")
 	case strings.ContainsAny(s.Options, ";\n\r\"'\\#$<"):
 		return wrong("write words as on a server line, for example maxconn 100", "options %q holds characters that a server line cannot have here", s.Options)
-	case s.Targets == "":
+	case s.State != "" && s.State != ready && s.State != drain:
+		return wrong("use drain or ready", "the state %q is not one that HAProxy's servers have here", s.State)
+	case s.MaxUnavailable < 0:
+		return wrong("use a positive number", "max_unavailable is negative")
+	case s.Targets == "" && s.State == "":
 		return wrong("deploy the service in an earlier step", "no targets")
 	case s.Colour != "" && !unresolved(s.Colour) && !name.MatchString(s.Colour):
 		return wrong("write a word, for example blue", "colour %q is not a name", s.Colour)
@@ -115,7 +127,7 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 	if err := s.Health.validate(); err != nil {
 		return wrong("see the settings of kind shift", "%w", err)
 	}
-	if unresolved(s.Targets) {
+	if unresolved(s.Targets) || s.State != "" {
 		return nil
 	}
 	if err := s.validTargets(); err != nil {
