@@ -116,7 +116,7 @@ func (d *decoder) readReplacing(s *step, n *node, of *service, file deployFile) 
 
 // drainers are the balancers that take single instances out of rotation, and
 // replacers the runtimes that replace instances where they are.
-func drainers() []string  { return []string{"proxy"} }
+func drainers() []string  { return []string{"proxy", "haproxy"} }
 func replacers() []string { return []string{"process"} }
 
 // sizeBatches finds how many instances are replaced at a time, and refuses what
