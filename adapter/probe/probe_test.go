@@ -284,7 +284,9 @@ func TestRecovers(t *testing.T) {
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	well := serve(t, func(http.ResponseWriter, *http.Request) {}).Listener.Addr().String()
-	ill := serve(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no database", http.StatusServiceUnavailable) }).Listener.Addr().String()
+	ill := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no database", http.StatusServiceUnavailable)
+	}).Listener.Addr().String()
 	var n atomic.Int64
 	second := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if n.Add(1) == 1 {

@@ -30,8 +30,8 @@ type Settings struct {
 	// Instances is the prefix of supervised instances, whose addresses then are the
 	// targets.
 	Instances string `json:"instances"`
-	GRPC    *GRPC    `json:"grpc"`
-	SQL     *SQL     `json:"sql"`
+	GRPC      *GRPC  `json:"grpc"`
+	SQL       *SQL   `json:"sql"`
 	// Path is asked of each target over HTTP; without it a connection is enough.
 	Path string `json:"path"`
 	// Status is the status that is expected; 0 is any from 200 to 299.
