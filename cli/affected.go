@@ -49,10 +49,39 @@ func trafficOf(s *engine.State) moved {
 			m.between(t.StartedAt, t.UndoEndedAt)
 		}
 	}
+	m.batches(s)
 	if m.now > 0 { // one of the stages still stands
 		m.until = time.Time{}
 	}
 	return m
+}
+
+// batches counts the instances that were put into rotation again with the new
+// version, where it takes the old one's places.
+func (m *moved) batches(s *engine.State) {
+	all, went, stand := 0, 0, 0
+	for i := range s.Plan.Steps {
+		t := s.Steps[s.Plan.Steps[i].ID]
+		if t.Spec.Kind != "ready" {
+			continue
+		}
+		if all++; !t.Started || t.EndedAt.IsZero() || t.Failure != nil {
+			continue
+		}
+		went++
+		if t.UndoEndedAt.IsZero() {
+			stand++
+			m.stage = t.EndedAt
+		}
+		m.between(t.EndedAt, t.UndoEndedAt)
+	}
+	if went == 0 {
+		return
+	}
+	const everything = 100
+	m.traffic, m.done = true, true
+	m.share = max(m.share, float64(everything*went/all))
+	m.now = max(m.now, float64(everything*stand/all))
 }
 
 // between widens the time by that of one step.

@@ -53,14 +53,20 @@ func TestAffected(t *testing.T) {
 		state *engine.State
 		want  string
 	}{
-		"not begun":         {story(shiftPlan()), "nobody: no traffic was moved to v2"},
-		"no traffic":        {story(noTraffic), "unknown to Ripcord: this plan moves no traffic"},
-		"adopted":           {story(adopted), "nobody: nothing was changed"},
-		"in the middle":     {story(shiftPlan(), intent), "perhaps some users: the traffic was about to be moved to v2 since 12:00:01Z"},
-		"moved":             {story(shiftPlan(), intent, applied), "all users: they are on v2 since 12:00:02Z"},
-		"moved and back":    {story(shiftPlan(), intent, applied, back, undone), "users between 12:00:02Z and 12:00:05Z (3s), who were sent to v2"},
-		"failed, who knows": {story(shiftPlan(), intent, failed), "perhaps some users: the traffic was about to be moved to v2 since 12:00:01Z"},
-		"failed, proved":    {story(shiftPlan(), intent, failed, back, absent), "nobody: no traffic was moved to v2"},
+		"not begun":          {story(shiftPlan()), "nobody: no traffic was moved to v2"},
+		"no traffic":         {story(noTraffic), "unknown to Ripcord: this plan moves no traffic"},
+		"adopted":            {story(adopted), "nobody: nothing was changed"},
+		"in the middle":      {story(shiftPlan(), intent), "perhaps some users: the traffic was about to be moved to v2 since 12:00:01Z"},
+		"moved":              {story(shiftPlan(), intent, applied), "all users: they are on v2 since 12:00:02Z"},
+		"moved and back":     {story(shiftPlan(), intent, applied, back, undone), "users between 12:00:02Z and 12:00:05Z (3s), who were sent to v2"},
+		"failed, who knows":  {story(shiftPlan(), intent, failed), "perhaps some users: the traffic was about to be moved to v2 since 12:00:01Z"},
+		"one of two batches": {story(batchPlan(), replaced("one")...), "50% of the users: they are on v2 since 12:00:02Z"},
+		"both batches":       {story(batchPlan(), append(replaced("one"), replaced("two")...)...), "all users: they are on v2 since 12:00:02Z"},
+		"one batch and back": {
+			story(batchPlan(), append(replaced("one"), back, ripcord.Entry{Kind: ripcord.StepUndone, Step: "one", At: at(5), Verified: true})...),
+			"at most 50% of the users between 12:00:02Z and 12:00:05Z (3s), who were sent to v2",
+		},
+		"failed, proved": {story(shiftPlan(), intent, failed, back, absent), "nobody: no traffic was moved to v2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,6 +75,18 @@ func TestAffected(t *testing.T) {
 			}
 		})
 	}
+}
+
+// batchPlan puts two batches back into rotation and then has nothing to shift.
+func batchPlan() *ripcord.Plan {
+	plan := shiftPlan()
+	plan.Steps = append([]ripcord.StepSpec{{ID: "one", Kind: "ready", Traits: ripcord.DefaultTraits()}, {ID: "two", Kind: "ready", Traits: ripcord.DefaultTraits()}}, plan.Steps[1])
+	return plan
+}
+
+// replaced are the entries of a batch.
+func replaced(step ripcord.StepID) []ripcord.Entry {
+	return []ripcord.Entry{{Kind: ripcord.StepIntent, Step: step, Attempt: 1, At: at(1)}, {Kind: ripcord.StepApplied, Step: step, At: at(2)}}
 }
 
 // TestFourLines: whatever a command printed, an ending has four lines.
