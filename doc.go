@@ -72,7 +72,7 @@
 //   - machine: a computer that steps have effects on, this one or one over SSH.
 //   - leash: what a short command on another machine hangs on, so that it ends with
 //     its connection.
-//   - batch: the machines that a rolling release changes at a time.
+//   - batch: the instances or machines that a rolling release changes at a time.
 //   - drain: to let requests in flight end before their instance stops.
 //   - state directory: where the journal, blobs and instances of one
 //     installation live.
