@@ -57,8 +57,8 @@ func (a *App) oldSides(ctx context.Context, plan, old *ripcord.Plan, state *engi
 	var all sync.WaitGroup
 	for i := range plan.Steps {
 		spec := &plan.Steps[i]
-		if spec.Kind != "deploy" || spec.Skip != "" {
-			continue
+		if spec.Kind != "deploy" || spec.Skip != "" || deployedBy(spec).Replace != nil {
+			continue // an old side that is replaced where it is cannot be asked beside the new one
 		}
 		all.Go(func() { found[i] = a.oldSide(limited, plan, old, state, spec) })
 	}
@@ -115,6 +115,8 @@ func (a *App) oldSide(ctx context.Context, plan, old *ripcord.Plan, state *engin
 
 // deployed is what is asked of a service's instances.
 type deployed struct {
+	// Replace says that the instances take the places of the old ones.
+	Replace json.RawMessage `json:"replace"`
 	Service string `json:"service"`
 	Health  struct {
 		HTTP    string          `json:"http"`

@@ -27,7 +27,12 @@ func serve() error {
 	listen := flag.String("listen", "", "address to listen on")
 	version := flag.String("version", "", "version to tell")
 	flag.String("home", "", "a mark by which tests find the process")
+	number := flag.Int("number", 0, "which instance it is")
+	dies := flag.Int("dies", 0, "the instance that cannot start; 0 is none")
 	flag.Parse()
+	if *dies > 0 && *number == *dies {
+		return errors.New("the stock is not to be had")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	pages := traffic.Handler(*version, func() {})
