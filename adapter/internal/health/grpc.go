@@ -138,7 +138,7 @@ func grpcQuestion(service string) []byte {
 	var message []byte
 	if service != "" {
 		message = append(message, 1<<3|2)
-		message = binary.AppendUvarint(message, uint64(len(service)))
+		message = binary.AppendUvarint(message, uint64(len(service))) //nolint:gosec // G115: a length
 		message = append(message, service...)
 	}
 	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))) //nolint:gosec // G115: a name's length
@@ -213,7 +213,7 @@ func grpcJudge(service string, response *http.Response, body []byte) error {
 	case status == "12":
 		return &AnswerError{Text: "UNIMPLEMENTED: the server has no health service (grpc.health.v1.Health); register it, or ask with tcp"}
 	case status == "5":
-		return &AnswerError{Text: fmt.Sprintf("NOT_FOUND: the server's health service knows no %s", whole)}
+		return &AnswerError{Text: "NOT_FOUND: the server's health service knows no " + whole}
 	case status != "0":
 		return &AnswerError{Text: oneLine(fmt.Sprintf("gRPC status %s: %s", grpcCode(status), message))}
 	}
@@ -226,7 +226,7 @@ func grpcJudge(service string, response *http.Response, body []byte) error {
 	case state == grpcNotServing:
 		return &AnswerError{Text: fmt.Sprintf("NOT_SERVING: %s says that it is not ready", whole)}
 	case state == grpcServiceUnknown:
-		return &AnswerError{Text: fmt.Sprintf("SERVICE_UNKNOWN: the server's health service knows no %s", whole)}
+		return &AnswerError{Text: "SERVICE_UNKNOWN: the server's health service knows no " + whole}
 	case state == grpcUnknown:
 		return &AnswerError{Text: fmt.Sprintf("UNKNOWN: the server does not know how %s fares", whole)}
 	}

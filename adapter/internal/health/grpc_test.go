@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -215,7 +214,7 @@ func FuzzGRPCAnswer(f *testing.F) {
 		}
 		var theirs grpc_health_v1.HealthCheckResponse
 		if proto.Unmarshal(frame[5:], &theirs) == nil && uint64(uint32(theirs.GetStatus())) != uint64(uint32(state)) {
-			t.Fatal(fmt.Sprintf("%x: read %d, the library reads %d", frame, state, theirs.GetStatus()))
+			t.Fatalf("%x: read %d, the library reads %d", frame, state, theirs.GetStatus())
 		}
 	})
 }

@@ -198,7 +198,7 @@ func startMariaDB(t *testing.T, password string) (port string, s *server) {
 	run(t, a, dir, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
 	init := filepath.Join(dir, "init.sql")
 	words := fmt.Sprintf("create database orders;\ncreate user 'shop'@'127.0.0.1' identified by '%s';\ngrant all on orders.* to 'shop'@'127.0.0.1';\ncreate table orders.kept (n int);\ninsert into orders.kept values (7);\n", password)
-	if err := os.WriteFile(init, []byte(words), 0o644); err != nil { //nolint:gosec // the server's account reads it
+	if err := os.WriteFile(init, []byte(words), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	port = freePort(t)

@@ -118,7 +118,13 @@ func (k Asker) question(s Settings) (name string, ask func(context.Context) erro
 }
 
 // at are the settings for one target.
-func (s Settings) at(target string) Settings {
+func (s *Settings) at(target string) Settings {
+	of := *s
+	return of.forTarget(target)
+}
+
+// forTarget sets what one target is asked.
+func (s *Settings) forTarget(target string) Settings {
 	fill := strings.NewReplacer("${instance.address}", target, "${instance.port}", target[strings.LastIndexByte(target, ':')+1:])
 	s.Targets = ""
 	switch {
@@ -139,7 +145,7 @@ func (s Settings) at(target string) Settings {
 	default:
 		s.TCP = target
 	}
-	return s
+	return *s
 }
 
 func (k Asker) tcp(ctx context.Context, address string) error {

@@ -83,7 +83,7 @@ func sqlDriver(address string) (string, error) {
 	case "sqlite", "file":
 		return "sqlite", nil
 	}
-	return "", errors.New("the url begins with none of postgres://, mysql://, mariadb://, sqlite:")
+	return "", errors.New("the url begins with none of postgres://, mysql://, mariadb://, sqlite:FILE")
 }
 
 // sql asks once, over a connection of its own.

@@ -49,7 +49,7 @@ func (c sqlCase) ask(t *testing.T, secrets adaptertest.Secrets) {
 	}
 }
 
-func TestPostgres(t *testing.T) {
+func TestPostgres(t *testing.T) { //nolint:tparallel,paralleltest // the server is stopped after its subtests
 	t.Parallel()
 	port, server := startPostgres(t, password)
 	at := address("postgres", password, port, "postgres")
@@ -71,13 +71,13 @@ func TestPostgres(t *testing.T) {
 		{name: "too slow", at: at, query: "select pg_sleep(60)", says: "no answer within"},
 		{name: "broken url", at: "postgres://shop:s3cret@127.0.0.1:x/", says: "it cannot be opened"},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.ask(t, secrets) }) //nolint:paralleltest // the server is stopped below
+		t.Run(c.name, func(t *testing.T) { c.ask(t, secrets) })
 	}
 	server.stop(syscall.SIGKILL)
 	sqlCase{at: at, says: "does not answer: dial: connect: connection refused"}.ask(t, secrets)
 }
 
-func TestMariaDB(t *testing.T) {
+func TestMariaDB(t *testing.T) { //nolint:tparallel,paralleltest // the server is stopped after its subtests
 	t.Parallel()
 	port, server := startMariaDB(t, password)
 	at := address("mariadb", password, port, "orders")
@@ -97,7 +97,7 @@ func TestMariaDB(t *testing.T) {
 		{name: "too slow", at: at, query: "select sleep(60)", says: "no answer within"},
 		{name: "unknown setting", at: at + "?tls=nonsense", says: "it cannot be opened"},
 	} {
-		t.Run(c.name, func(t *testing.T) { //nolint:paralleltest // the server is stopped below
+		t.Run(c.name, func(t *testing.T) {
 			if strings.HasPrefix(c.at, "shop:") {
 				s := asking(c.at, c.query, c.want)
 				s.SQL.Driver = "mysql"
@@ -122,7 +122,7 @@ func TestSQLite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = db.Close() }()
+	t.Cleanup(func() { _ = db.Close() })
 	if _, err := db.ExecContext(t.Context(), "create table orders (n int); insert into orders values (3)"); err != nil {
 		t.Fatal(err)
 	}
