@@ -126,13 +126,16 @@ func (d *decoder) deployed() (steps []*step, leftOut bool) {
 }
 
 // watchInstances makes the watch notice crashes of the new instances of each
-// service that is deployed. It reports whether deploy steps are left out.
+// service that is deployed and that Ripcord supervises itself; others are asked for
+// their health only. It reports whether deploy steps are left out.
 func (d *decoder) watchInstances(s *step, set *watchSettings) (leftOut bool) {
 	deploys, leftOut := d.deployed()
 	prefix := d.application + "/" + d.environment + "/"
 	prefixes := make([]string, 0, len(deploys))
 	for _, deploy := range deploys {
-		prefixes = append(prefixes, prefix+deploy.service+"/"+deploy.output("colour")+"/")
+		if runtime := d.services[deploy.service].runtime; runtime == "" || runtime == "process" {
+			prefixes = append(prefixes, prefix+deploy.service+"/"+deploy.output("colour")+"/")
+		}
 		s.implied = append(s.implied, deploy.name)
 	}
 	set.Instances = strings.Join(prefixes, ",")
