@@ -117,7 +117,7 @@ func (a *App) oldSide(ctx context.Context, plan, old *ripcord.Plan, state *engin
 type deployed struct {
 	// Replace says that the instances take the places of the old ones.
 	Replace json.RawMessage `json:"replace"`
-	Service string `json:"service"`
+	Service string          `json:"service"`
 	Health  struct {
 		HTTP    string          `json:"http"`
 		TCP     bool            `json:"tcp"`
