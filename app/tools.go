@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -27,6 +28,7 @@ func (d *doctor) planFile(ctx context.Context, s Selection) {
 	d.add(LevelOK, "plan file", "", "%s is right", s.File)
 	seen := make(map[string]bool)
 	for _, plan := range plans {
+		d.targets(ctx, plan, seen)
 		for i := range plan.Steps {
 			for _, tool := range tools(&plan.Steps[i]) {
 				if !seen[tool] {
@@ -35,6 +37,30 @@ func (d *doctor) planFile(ctx context.Context, s Selection) {
 				}
 			}
 		}
+	}
+}
+
+// targetPatience is how long a target may take to say who changed it last.
+const targetPatience = 10 * time.Second
+
+// targets tells of what steps cannot work with: an engine or a balancer that is
+// missing or may not be used.
+func (d *doctor) targets(ctx context.Context, plan *ripcord.Plan, seen map[string]bool) {
+	a := &App{options: d.options, adapters: adapters(d.options.Environ, d.options.Now), dir: "/nonexistent", machines: newMachines(d.options)}
+	for _, spec := range plan.Steps {
+		step, err := a.open(ctx, plan, spec)
+		stamper, ok := step.(ripcord.Stamper)
+		if err != nil || !ok || spec.Skip != "" {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, targetPatience)
+		_, err = stamper.Stamp(limited)
+		cancel()
+		if err == nil || ripcord.CodeOf(err) != ripcord.CodeRefused || seen[err.Error()] {
+			continue // what an earlier step makes is not there yet
+		}
+		seen[err.Error()] = true
+		d.add(LevelBad, "targets", fixOf(err), "step %s: %v", spec.ID, err)
 	}
 }
 
@@ -68,7 +94,8 @@ func (d *doctor) tool(plan *ripcord.Plan, spec *ripcord.StepSpec, name string) {
 	}
 }
 
-// tools names the programs that a step's commands begin with. What a shell's
+// tools names the programs that a step's commands begin with, where they lie on
+// this machine and not in an image. What a shell's
 // text calls beyond its first word is for the shell to find.
 func tools(spec *ripcord.StepSpec) []string {
 	var settings struct {
@@ -77,7 +104,7 @@ func tools(spec *ripcord.StepSpec) []string {
 		Check     []string `json:"check"`
 		Directory string   `json:"directory"`
 	}
-	if spec.Skip != "" || json.Unmarshal(spec.Settings, &settings) != nil {
+	if spec.Adapter == "docker" || spec.Skip != "" || json.Unmarshal(spec.Settings, &settings) != nil {
 		return nil
 	}
 	var list []string
