@@ -34,7 +34,7 @@ type decoder struct {
 	// parts are the steps that stand for one on several machines, or in several
 	// batches; ends are the last ones of those that come one after the other.
 	parts map[string][]string
-	ends  map[string]string
+	ends  map[string][]string
 	// sources are the entries of metrics; sourceless also has those that could
 	// not be read.
 	sources    map[string]*metricSystem

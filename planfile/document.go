@@ -127,7 +127,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 		problems: p, options: o, environment: environment, left: maxExpanded, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
 		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
-		balancers: map[string]*balancer{}, parts: map[string][]string{}, ends: map[string]string{}, databases: map[string]*database{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
+		balancers: map[string]*balancer{}, parts: map[string][]string{}, ends: map[string][]string{}, databases: map[string]*database{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
 	}
 	doc := &document{
 		d: d, root: root, parallel: defaultParallel,

@@ -108,21 +108,24 @@ func (d *decoder) readReplacing(s *step, n *node, of *service, file deployFile) 
 		d.add(n.field("strategy").at, 1, "use strategy blue-green", "the runtime %s cannot put instances in the places of others in this version, as strategy %s needs", of.runtime, file.strategy)
 	}
 	s.replacing = &replacing{strategy: file.strategy, at: n.at, pause: file.pause, drain: file.drain, readyTimeout: file.readyTimeout}
-	s.replacing.batch, s.replacing.most = of.settings.Instances, 0
+	all, noun := of.settings.Instances, "instances"
+	if len(of.machines) > 1 {
+		all, noun = len(of.machines), "machines"
+	}
+	s.replacing.batch = all
 	if file.strategy == rolling {
-		d.sizeBatches(s, n, of, file)
+		d.sizeBatches(s, n, of, file, all, noun)
 	}
 }
 
 // drainers are the balancers that take single instances out of rotation, and
 // replacers the runtimes that replace instances where they are.
 func drainers() []string  { return []string{"proxy", "haproxy"} }
-func replacers() []string { return []string{"process"} }
+func replacers() []string { return []string{"process", "systemd"} }
 
 // sizeBatches finds how many instances are replaced at a time, and refuses what
 // leaves none, or changes none.
-func (d *decoder) sizeBatches(s *step, n *node, of *service, file deployFile) {
-	all := of.settings.Instances
+func (d *decoder) sizeBatches(s *step, n *node, of *service, file deployFile, all int, noun string) {
 	r := s.replacing
 	r.batch = 1
 	if file.batch != nil {
@@ -132,19 +135,19 @@ func (d *decoder) sizeBatches(s *step, n *node, of *service, file deployFile) {
 		if r.most = r.batch; r.batch < all {
 			return
 		}
-		at, fix := n.field("strategy").at, fmt.Sprintf("give the service %s more instances, or use strategy recreate", of.name)
+		at, fix := n.field("strategy").at, fmt.Sprintf("give the service %s more %s, or use strategy recreate", of.name, noun)
 		if file.batch != nil {
 			at, fix = file.batch.of.at, fmt.Sprintf("write a batch below %d, or use strategy recreate", all)
 		}
 		if all == 1 {
-			fix = fmt.Sprintf("give the service %s more instances, or use strategy recreate", of.name)
+			fix = fmt.Sprintf("give the service %s more %s, or use strategy recreate", of.name, noun)
 		}
-		d.add(at, 1, fix+"; `max_unavailable: 100%` says that nobody need answer meanwhile", "a batch of %d holds all instances of %s, so that none would be left to answer", r.batch, of.name)
+		d.add(at, 1, fix+"; `max_unavailable: 100%` says that nobody need answer meanwhile", "a batch of %d holds all %s of %s, so that none would be left to answer", r.batch, noun, of.name)
 		return
 	}
 	if r.most = file.most.in(all); r.most < 1 {
 		d.add(file.most.of.at, file.most.of.width(), fmt.Sprintf("write 1, or %d%% at least", (100+all-1)/all),
-			"max_unavailable %s of the %d instances of %s is less than one, so that none could be replaced", file.most.of.text, all, of.name)
+			"max_unavailable %s of the %d %s of %s is less than one, so that none could be replaced", file.most.of.text, all, noun, of.name)
 		return
 	}
 	if file.batch == nil {
@@ -152,7 +155,7 @@ func (d *decoder) sizeBatches(s *step, n *node, of *service, file deployFile) {
 	}
 	if r.batch > r.most && !file.batch.percent {
 		d.add(file.batch.of.at, file.batch.of.width(), fmt.Sprintf("write batch: %d at most, or raise max_unavailable", r.most),
-			"a batch of %d cannot be replaced while at most %d of the %d instances of %s may be unavailable", r.batch, r.most, all, of.name)
+			"a batch of %d cannot be replaced while at most %d of the %d %s of %s may be unavailable", r.batch, r.most, all, noun, of.name)
 	}
 	r.batch, r.most = min(r.batch, r.most, all), min(r.most, all)
 }
@@ -170,9 +173,9 @@ func (d *decoder) replacements() {
 			continue
 		}
 		d.checkInPlace(s)
-		parts := d.batches(s)
+		parts, ends := d.batches(s)
 		if len(parts) > 1 {
-			d.ends[s.name] = parts[len(parts)-1].name
+			d.ends[s.name] = ends
 		}
 		steps = append(steps, parts...)
 	}
@@ -212,56 +215,111 @@ func (d *decoder) watchRoute(colour string) {
 	}
 }
 
-// batches are the parts of one deploy step.
-func (d *decoder) batches(s *step) []*step {
-	r, of := s.replacing, d.services[s.service]
-	all := of.settings.Instances
-	b := d.balancers[of.balancer]
-	c := chain{d: d, of: s}
-	places := ""
-	if b != nil {
-		look := c.add(s.name+"-places", "places", s.adapter)
-		look.settings = replaced(of, &replaceSettings{Look: true})
-		look.retry, look.timeout = ripcord.Retry{Attempts: 1}, seconds(60)
-		places = look.name
+// group is what one batch replaces on one machine, "" being this one.
+type group struct {
+	machine string
+	set     *replaceSettings
+}
+
+// groups are the batches: instances where the service runs on one machine, else
+// whole machines.
+func (r *replacing) groups(of *service) [][]group {
+	var all [][]group
+	if len(of.machines) > 1 {
+		for machines := range slices.Chunk(of.machines, r.batch) {
+			var batch []group
+			for _, machine := range machines {
+				batch = append(batch, group{machine, &replaceSettings{}})
+			}
+			all = append(all, batch)
+		}
+		return all
 	}
-	number := 0
-	for first := 1; first <= all; first += r.batch {
-		number++
-		last := min(first+r.batch-1, all)
-		set := &replaceSettings{MaxUnavailable: r.most, Rest: last == all}
+	machine := ""
+	if len(of.machines) == 1 {
+		machine = of.machines[0]
+	}
+	if r.strategy == recreate {
+		return [][]group{{{machine, &replaceSettings{}}}}
+	}
+	for first := 1; first <= of.settings.Instances; first += r.batch {
+		last := min(first+r.batch-1, of.settings.Instances)
+		set := &replaceSettings{MaxUnavailable: r.most, Rest: last == of.settings.Instances}
 		for n := first; n <= last; n++ {
 			set.Numbers = append(set.Numbers, n)
 		}
-		if r.strategy == recreate {
-			set = &replaceSettings{}
-		}
-		name := s.name + "-" + strconv.Itoa(number)
-		if number > 1 && r.pause > 0 {
+		all = append(all, []group{{machine, set}})
+	}
+	return all
+}
+
+// batches are the parts of one deploy step, and the last of them.
+func (d *decoder) batches(s *step) (parts []*step, ends []string) {
+	r, of := s.replacing, d.services[s.service]
+	b := d.balancers[of.balancer]
+	c := &chain{d: d, of: s}
+	groups := r.groups(of)
+	places := map[string]string{}
+	if b != nil {
+		c.beside(func(next func()) {
+			for _, batch := range groups {
+				for _, g := range batch {
+					if places[g.machine] != "" {
+						continue
+					}
+					next()
+					look := c.add(strings.TrimSuffix(s.name+"-places-"+g.machine, "-"), "places", s.adapter)
+					look.settings = replaced(of, group{g.machine, &replaceSettings{Look: true}})
+					look.retry, look.timeout = ripcord.Retry{Attempts: 1}, seconds(60)
+					places[g.machine] = look.name
+				}
+			}
+		})
+	}
+	for i, batch := range groups {
+		name := s.name + "-" + strconv.Itoa(i+1)
+		if i > 0 && r.pause > 0 {
 			wait := c.add(name+"-pause", "wait", "wait")
 			wait.settings, wait.timeout = &waitSettings{For: r.pause}, r.pause+seconds(60)
 			wait.retry = ripcord.Retry{Attempts: 1}
 		}
 		if b != nil {
-			c.rotate(name, "drain", b, set, all, places)
+			c.rotate(name, "drain", b, batch, places)
 		}
-		if r.strategy == recreate && b == nil {
-			name = s.name
-		}
-		part := c.add(name, s.kind, s.adapter)
-		part.settings = replaced(of, set)
-		d.parts[s.name] = append(d.parts[s.name], part.name)
+		c.beside(func(next func()) {
+			for _, g := range batch {
+				next()
+				part := c.add(r.partName(s, name, g.machine, b), s.kind, s.adapter)
+				part.settings = replaced(of, g)
+				d.parts[s.name] = append(d.parts[s.name], part.name)
+			}
+		})
 		if b != nil {
-			c.rotate(name, "ready", b, set, all, places)
+			c.rotate(name, "ready", b, batch, places)
 		}
 	}
-	return c.steps
+	return c.steps, c.last
+}
+
+// partName names the part that replaces instances: the step's own name, where it is
+// the only part.
+func (r *replacing) partName(s *step, name, machine string, b *balancer) string {
+	switch of := s.machines; {
+	case len(of) > 1:
+		return s.name + "-" + machine
+	case r.strategy == recreate && b == nil:
+		return s.name
+	}
+	return name
 }
 
 // replaced are the settings of a part.
-func replaced(of *service, set *replaceSettings) deploySettings {
+func replaced(of *service, g group) any {
 	settings := of.settings
-	settings.Replace = set
+	settings.Replace = g.set
+	if g.machine != "" {
+		return settings.on(g.machine)
+	}
 	return settings
 }
 
@@ -270,6 +328,22 @@ type chain struct {
 	d     *decoder
 	of    *step
 	steps []*step
+	// last are those that the next one needs.
+	last []string
+}
+
+// beside adds steps that stand side by side: what calls next before each of them
+// lets all need the same steps, and what follows need all of them.
+func (c *chain) beside(add func(next func())) {
+	before := c.last
+	var all []string
+	add(func() {
+		if len(c.steps) > 0 && len(c.last) > 0 && !slices.Equal(c.last, before) {
+			all = append(all, c.last...)
+		}
+		c.last = before
+	})
+	c.last = append(all, c.last...)
 }
 
 // add adds a step like the one that the chain stands for.
@@ -279,10 +353,16 @@ func (c *chain) add(name, kind, adapter string) *step {
 	if name != c.of.name {
 		part.name = c.d.newName(name)
 	}
-	if len(c.steps) > 0 {
-		part.given, part.ask = true, nil
-		part.needs = []reference{{c.steps[len(c.steps)-1].name, c.of.at}}
+	if len(c.last) > 0 {
+		part.given, part.ask, part.needs = true, nil, nil
+		for _, name := range c.last {
+			part.needs = append(part.needs, reference{name, c.of.at})
+		}
+	} else if len(c.steps) > 0 { // beside the first one
+		part.given, part.ask, part.needs = c.steps[0].given, nil, slices.Clone(c.steps[0].needs)
 	}
+	c.last = []string{part.name}
+	part.machines, part.parallel = nil, 0
 	part.replacing, part.uses, part.implied = nil, slices.Clone(c.of.uses), slices.Clone(c.of.implied)
 	c.steps = append(c.steps, &part)
 	return &part
@@ -290,26 +370,29 @@ func (c *chain) add(name, kind, adapter string) *step {
 
 // rotate adds a step that takes instances out of the balancer's rotation, or puts
 // them back, as state says.
-func (c *chain) rotate(name, state string, b *balancer, of *replaceSettings, all int, places string) {
+func (c *chain) rotate(name, state string, b *balancer, batch []group, places map[string]string) {
 	part := c.add(name+"-"+state, state, b.kind)
-	r := c.of.replacing
+	r, of := c.of.replacing, c.d.services[c.of.service]
 	set := &shiftSettings{DrainTimeout: r.drain, ReadyTimeout: r.readyTimeout}
-	c.d.shiftBalancer(set, c.d.services[c.of.service], c.of.body)
-	set.Service = c.of.service
-	numbers := of.Numbers
-	for n := 1; len(of.Numbers) == 0 && n <= all; n++ {
-		numbers = append(numbers, n)
-	}
+	c.d.shiftBalancer(set, of, c.of.body)
+	set.Service, set.State = c.of.service, state
 	var members []string
-	for _, number := range numbers {
-		members = append(members, "${steps."+places+".outputs.address_"+strconv.Itoa(number)+"}")
+	for _, g := range batch {
+		output := func(what string) string { return "${steps." + places[g.machine] + ".outputs.address_" + what + "}" }
+		for n := 1; n <= of.settings.Instances; n++ {
+			if len(g.set.Numbers) == 0 || slices.Contains(g.set.Numbers, n) {
+				members = append(members, output(strconv.Itoa(n)))
+			}
+		}
+		if state == "drain" && (g.set.Rest || len(g.set.Numbers) == 0) {
+			members = append(members, output("rest"))
+		}
 	}
-	if state == "drain" && (of.Rest || len(of.Numbers) == 0) {
-		members = append(members, "${steps."+places+".outputs.address_rest}")
-	}
-	set.Members, set.State = strings.Join(members, ","), state
-	if state == "drain" {
-		set.MaxUnavailable = of.MaxUnavailable
+	set.Members = strings.Join(members, ",")
+	if state == "drain" && r.strategy == rolling {
+		if set.MaxUnavailable = r.most; len(of.machines) > 1 {
+			set.MaxUnavailable = r.most * of.settings.Instances
+		}
 	}
 	if b.kind == "proxy" {
 		set.Strategy = sideBySide

@@ -100,8 +100,8 @@ func (d *decoder) kindOfStep(name string) string {
 
 // endsOf are the steps whose end is that of a name.
 func (d *decoder) endsOf(name string) []string {
-	if end := d.ends[name]; end != "" {
-		return []string{end}
+	if ends := d.ends[name]; ends != nil {
+		return ends
 	}
 	return d.partsOf(name)
 }

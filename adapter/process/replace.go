@@ -55,8 +55,7 @@ func (s *Step) replace(ctx context.Context, a ripcord.Attempt) error {
 	if err := s.start(ctx, w, all, s.settings.Replace.New(s.settings.Instances)); err != nil {
 		return err
 	}
-	service.Note(a.Output, "%s of %s started in %s on %s, where the old ones were", service.Plural(len(s.settings.Replace.New(s.settings.Instances)), "instance"),
-		s.settings.Service, r.Colour, r.Addresses())
+	service.Note(a.Output, "%s of %s started in %s on %s", service.Plural(len(s.settings.Replace.New(s.settings.Instances)), "instance"), s.settings.Service, r.Colour, r.Addresses())
 	if err := w.Wait(ctx); err != nil {
 		return err
 	}

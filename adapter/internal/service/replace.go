@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,6 +166,9 @@ func (r *Replaced) OldPlace() Place {
 			p.Ports = append(p.Ports, 0)
 		}
 		p.Colour, p.Ports[r.Old[i].Number-1] = r.Old[i].Colour, portOf(r.Old[i].Address)
+		if host, _, err := net.SplitHostPort(r.Old[i].Address); err == nil {
+			p.Host = host
+		}
 	}
 	return p
 }
@@ -178,7 +182,7 @@ func (c *Chooser) Within(ctx context.Context, numbers []int, all []Instance) (p 
 	} else if p.Colour, err = c.Colour(all); err != nil {
 		return p, err
 	}
-	p.Ports = make([]int, slices.Max(numbers))
+	p.Host, p.Ports = c.Host, make([]int, slices.Max(numbers))
 	taken := map[int]bool{}
 	for i := range all {
 		port := portOf(all[i].Address)
