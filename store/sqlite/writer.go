@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/ripcord-dev/ripcord"
@@ -100,7 +101,10 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
+// take returns the next batch. Who is about to queue something goes first: a flush
+// costs the same for one job as for all.
 func (w *writer) take() []*job {
+	runtime.Gosched()
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	n := min(len(w.queue), maxBatch)
