@@ -94,16 +94,7 @@ func (d *decoder) readReplacing(s *step, n *node, of *service, file deployFile) 
 	if file.strategy != recreate && file.strategy != rolling {
 		return
 	}
-	if b := d.balancers[of.balancer]; b == nil && (n.field("drain") != nil || n.field("ready_timeout") != nil) {
-		for _, key := range []string{"drain", "ready_timeout"} {
-			if f := n.field(key); f != nil {
-				d.add(f.at, f.width(), "remove it, or add `balancer: NAME` to the service", "%q is about the balancer, and the service %s has none", key, of.name)
-			}
-		}
-	} else if b != nil && !slices.Contains(drainers(), b.kind) {
-		d.add(n.field("strategy").at, 1, "use strategy blue-green, or put the proxy or HAProxy before "+of.name,
-			"the balancer %s is %s, which cannot take single instances out of rotation in this version, as strategy %s needs", b.name, b.kind, file.strategy)
-	}
+	d.checkDrainer(n, of, file.strategy)
 	if of.runtime != "" && !slices.Contains(replacers(), of.runtime) {
 		d.add(n.field("strategy").at, 1, "use strategy blue-green", "the runtime %s cannot put instances in the places of others in this version, as strategy %s needs", of.runtime, file.strategy)
 	}
@@ -115,6 +106,21 @@ func (d *decoder) readReplacing(s *step, n *node, of *service, file deployFile) 
 	s.replacing.batch = all
 	if file.strategy == rolling {
 		d.sizeBatches(s, n, of, file, all, noun)
+	}
+}
+
+// checkDrainer refuses a balancer that cannot do what the strategy needs of it, and
+// settings about one where there is none.
+func (d *decoder) checkDrainer(n *node, of *service, strategy string) {
+	b := d.balancers[of.balancer]
+	for _, key := range []string{"drain", "ready_timeout"} {
+		if f := n.field(key); f != nil && b == nil {
+			d.add(f.at, f.width(), "remove it, or add `balancer: NAME` to the service", "%q is about the balancer, and the service %s has none", key, of.name)
+		}
+	}
+	if b != nil && !slices.Contains(drainers(), b.kind) {
+		d.add(n.field("strategy").at, 1, "use strategy blue-green, or put the proxy or HAProxy before "+of.name,
+			"the balancer %s is %s, which cannot take single instances out of rotation in this version, as strategy %s needs", b.name, b.kind, strategy)
 	}
 }
 
@@ -259,22 +265,9 @@ func (d *decoder) batches(s *step) (parts []*step, ends []string) {
 	b := d.balancers[of.balancer]
 	c := &chain{d: d, of: s}
 	groups := r.groups(of)
-	places := map[string]string{}
+	var places map[string]string
 	if b != nil {
-		c.beside(func(next func()) {
-			for _, batch := range groups {
-				for _, g := range batch {
-					if places[g.machine] != "" {
-						continue
-					}
-					next()
-					look := c.add(strings.TrimSuffix(s.name+"-places-"+g.machine, "-"), "places", s.adapter)
-					look.settings = replaced(of, group{g.machine, &replaceSettings{Look: true}})
-					look.retry, look.timeout = ripcord.Retry{Attempts: 1}, seconds(60)
-					places[g.machine] = look.name
-				}
-			}
-		})
+		places = c.look(slices.Concat(groups...))
 	}
 	for i, batch := range groups {
 		name := s.name + "-" + strconv.Itoa(i+1)
@@ -366,6 +359,25 @@ func (c *chain) add(name, kind, adapter string) *step {
 	part.replacing, part.uses, part.implied = nil, slices.Clone(c.of.uses), slices.Clone(c.of.implied)
 	c.steps = append(c.steps, &part)
 	return &part
+}
+
+// look adds steps that look where the instances are, one for each machine, and
+// returns their names.
+func (c *chain) look(groups []group) map[string]string {
+	places := map[string]string{}
+	c.beside(func(next func()) {
+		for _, g := range groups {
+			if places[g.machine] != "" {
+				continue
+			}
+			next()
+			look := c.add(strings.TrimSuffix(c.of.name+"-places-"+g.machine, "-"), "places", c.of.adapter)
+			look.settings = replaced(c.d.services[c.of.service], group{g.machine, &replaceSettings{Look: true}})
+			look.retry, look.timeout = ripcord.Retry{Attempts: 1}, seconds(60)
+			places[g.machine] = look.name
+		}
+	})
+	return places
 }
 
 // rotate adds a step that takes instances out of the balancer's rotation, or puts

@@ -49,15 +49,16 @@ func rotation(t *testing.T, scope ripcord.Scope, listen string, targets ...*targ
 	if err != nil {
 		return world(t, scope, listen, targets...)
 	}
-	text := fmt.Sprint(status.State.Route, " out:")
+	var text strings.Builder
+	fmt.Fprint(&text, status.State.Route, " out:")
 	for _, to := range targets {
 		for _, out := range status.State.Out {
 			if out == to.addr() {
-				text += " " + to.name
+				fmt.Fprint(&text, " ", to.name)
 			}
 		}
 	}
-	return text
+	return text.String()
 }
 
 // three is a world with three targets behind a proxy, of which some are out.

@@ -71,8 +71,8 @@ type options struct {
 	takeOver int
 	// inherit replaces whoever is there, when takeOver names nobody who lives.
 	inherit bool
-	now      func() time.Time
-	log      *slog.Logger
+	now     func() time.Time
+	log     *slog.Logger
 }
 
 // run serves until ctx ends, then lets requests in flight end.

@@ -14,14 +14,14 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
-// targetOf is what the proxy sees of a target.
-func targetOf(t *testing.T, c *dataplane.Client, side string, p *process) dataplane.TargetStatus {
+// targetOf is what the proxy sees of a target of side all.
+func targetOf(t *testing.T, c *dataplane.Client, p *process) dataplane.TargetStatus {
 	t.Helper()
 	status, err := c.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, of := range status.Side(side).Targets {
+	for _, of := range status.Side("all").Targets {
 		if of.Address == p.addr {
 			return of
 		}
@@ -54,7 +54,7 @@ func TestRotationLosesNothing(t *testing.T) {
 	l := startLoad(t.Context(), addr, true)
 	for n := range 30 {
 		p := targets[n%len(targets)]
-		eventually(t, "it is ready", func() bool { return targetOf(t, c, "all", p).Readiness == "ready" })
+		eventually(t, "it is ready", func() bool { return targetOf(t, c, p).Readiness == "ready" })
 		rotate(t, c, true, p)
 		drained, err := c.Drain(t.Context(), dataplane.DrainRequest{Targets: []string{p.addr}, Timeout: ripcord.Duration(10 * time.Second)})
 		if err != nil || drained.InFlight != 0 {
@@ -63,7 +63,7 @@ func TestRotationLosesNothing(t *testing.T) {
 		p.signal(t, syscall.SIGSTOP)
 		before := l.answered.Load()
 		eventually(t, "the others answer", func() bool { return l.answered.Load() > before+20 })
-		if got := targetOf(t, c, "all", p); got.InFlight != 0 || !got.Out {
+		if got := targetOf(t, c, p); got.InFlight != 0 || !got.Out {
 			t.Errorf("a drained target has %+v", got)
 		}
 		p.signal(t, syscall.SIGCONT)
@@ -115,19 +115,19 @@ func TestRotationLasts(t *testing.T) {
 	rotate(t, c, true, two)
 	old.kill()
 	killed, c := startProxy(t, dir, addr)
-	if !targetOf(t, c, "all", two).Out || targetOf(t, c, "all", one).Out {
+	if !targetOf(t, c, two).Out || targetOf(t, c, one).Out {
 		t.Error("a restart forgets the rotation")
 	}
 	next := successor(t, dir, addr, killed.cmd.Process.Pid)
 	serves(t, c, next)
-	if !targetOf(t, c, "all", two).Out {
+	if !targetOf(t, c, two).Out {
 		t.Error("a hand-over forgets the rotation")
 	}
 	eventually(t, "the hand-over is over", func() bool {
 		_, err := c.DeleteSide(t.Context(), "other")
 		return err == nil
 	})
-	if !targetOf(t, c, "all", two).Out {
+	if !targetOf(t, c, two).Out {
 		t.Error("the target is in rotation again although a side has it")
 	}
 	if _, err := c.Rotate(t.Context(), dataplane.Rotation{Targets: []string{"127.0.0.1:1"}, Out: true}); !errors.Is(err, dataplane.ErrConflict) {

@@ -86,7 +86,7 @@ func (s *SideStatus) Ready() int {
 type TargetStatus struct {
 	Address string `json:"address"`
 	// Readiness is unknown, assumed (since a restart), ready or failed.
-	Readiness string      `json:"readiness"`
+	Readiness string `json:"readiness"`
 	// Out of rotation: it gets nothing, however ready it is.
 	Out      bool        `json:"out,omitempty"`
 	InFlight int64       `json:"in_flight"`
