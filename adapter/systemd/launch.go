@@ -15,7 +15,7 @@ import (
 func (s *Step) labels(p service.Place, number int) labels {
 	l := labels{
 		Application: s.scope.Application, Environment: s.scope.Environment, Service: s.settings.Service,
-		Colour: p.Colour, Number: number, Run: string(s.scope.Run), Version: s.scope.Version, Command: service.Digest(s.settings),
+		Colour: p.Colour, Number: number, Run: string(s.scope.Run), Version: s.scope.Version, Command: s.settings.digest(),
 	}
 	if number > 0 {
 		l.Address = p.Address(number)

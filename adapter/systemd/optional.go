@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/internal/service"
@@ -16,6 +17,9 @@ import (
 func (s *Step) Traits() ripcord.Traits {
 	traits := ripcord.DefaultTraits()
 	traits.Finishes = true
+	if s.settings.Replace != nil {
+		return s.replaceTraits(traits)
+	}
 	l := s.labels(service.Place{}, 0)
 	on := ""
 	if s.settings.Machine != "" {
@@ -32,6 +36,11 @@ func (s *Step) Outputs(ctx context.Context, a ripcord.Attempt) (map[string]ripco
 	_, all, err := s.service(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if r := s.settings.Replace; r != nil && r.Look {
+		return service.LookOutputs(s.settings.Instances, known(all)), nil
+	} else if r != nil {
+		return service.ReplacedOutputs(a.Progress, service.Of(s.scope.Run, known(s.covered(all))))
 	}
 	return service.Outputs(a.Progress, s.scope.Run, known(all))
 }
@@ -52,6 +61,17 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 	colour, err := s.chooser(h).Colour(known(all))
 	if err != nil {
 		return "", err
+	}
+	if s.settings.Replace != nil {
+		old := ""
+		if sets := setsOf(s.covered(all)); len(sets) > 0 {
+			old = strings.TrimPrefix(s.described(sets), s.settings.Service+": ")
+		}
+		text = s.settings.ReplaceText(s.scope.Version, old)
+		if s.settings.Machine != "" {
+			text += ", on machine " + s.settings.Machine
+		}
+		return text, nil
 	}
 	return text + service.Beside(colour, s.settings.Service, s.described(setsOf(all)), len(all) == 0), nil
 }

@@ -128,3 +128,10 @@ func (s *Settings) bounds(wrong service.Problem) error {
 	}
 	return nil
 }
+
+// digest stands for what was configured of a unit, however it comes to its place.
+func (s *Settings) digest() string {
+	own := *s
+	own.Replace = nil
+	return service.Digest(own)
+}

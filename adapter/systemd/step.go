@@ -51,12 +51,15 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err := s.ready(ctx, h); err != nil {
 		return err
 	}
+	if s.settings.Replace != nil {
+		return s.replace(ctx, a, h, all)
+	}
 	p, err := s.settle(ctx, a, h, all)
 	if err != nil {
 		return err
 	}
 	w := &service.Watch{Runtime: runner{s, h}, Chooser: s.chooser(h), Health: &s.settings.Health, Dial: h.dial(), Attempt: a, Place: p}
-	if err := s.start(ctx, h, w, all); err != nil {
+	if err := s.start(ctx, h, w, all, (&service.Replace{}).New(s.settings.Instances)); err != nil {
 		return err
 	}
 	service.Note(a.Output, "%s of %s started in %s on %s", service.Plural(s.settings.Instances, "unit"), s.settings.Service, p.Colour, p.Addresses())
@@ -82,6 +85,9 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
+	if s.settings.Replace != nil {
+		return s.restore(ctx, a, h, all)
+	}
 	if err := s.remove(ctx, a, h, s.own(all)); err != nil {
 		return err
 	}
@@ -101,6 +107,9 @@ func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
 	h, all, err := s.service(ctx)
 	if err != nil {
 		return err
+	}
+	if s.settings.Replace != nil {
+		return s.forget(ctx, a, h, all)
 	}
 	// After a reboot between the commit and now they do not run yet.
 	if err := h.enable(ctx, s.own(all)); err != nil {

@@ -22,14 +22,14 @@ func (h host) dial() service.Dialer { return service.DialerOf(h.machine) }
 // start writes this run's units and starts them. One that an earlier attempt left
 // is kept when it is healthy; otherwise it starts afresh, for how that attempt
 // failed is no failure of this one.
-func (s *Step) start(ctx context.Context, h host, w *service.Watch, all []unit) error {
+func (s *Step) start(ctx context.Context, h host, w *service.Watch, all []unit, numbers []int) error {
 	l := s.labels(w.Place, 0)
 	if err := s.bring(ctx, h, &l); err != nil {
 		return err
 	}
 	var stale []unit
 	var fresh []int
-	for number := 1; number <= s.settings.Instances; number++ {
+	for _, number := range numbers {
 		restarts := 0
 		old := s.find(all, number)
 		switch {
