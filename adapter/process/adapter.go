@@ -1,6 +1,8 @@
 // Package process runs a service as plain supervised processes, in two colours: a
 // release starts its instances in the colour that is free, beside the old ones,
-// which keep running until the commit. Going back stops the new instances.
+// which keep running until the commit. Going back stops the new instances. With
+// Replace it puts them in the places of the old ones, which it stops first, and
+// going back starts those again as they were.
 //
 // The processes belong to ripcord.Supervisor; this package decides what is
 // wanted, on which ports, and when it counts as healthy.
