@@ -278,8 +278,8 @@ func TestStartRefuses(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":1,"listen":"127`), 0o600)
 		}, []string{"state.json", "cannot be used"}},
 		{"state of a newer version", t.TempDir(), freeAddress(t), func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":3,"listen":"127.0.0.1:1"}`), 0o600)
-		}, []string{"version 3", "use the ripcord that wrote it"}},
+			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":9,"listen":"127.0.0.1:1"}`), 0o600)
+		}, []string{"version 9", "use the ripcord that wrote it"}},
 		{"route to nowhere", t.TempDir(), freeAddress(t), func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":1,"listen":"127.0.0.1:1","revision":1,"route":"red"}`), 0o600)
 		}, []string{`side \"red\"`}},
