@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // secretsLabel tells where in a container's environment and command secrets
@@ -62,14 +63,29 @@ func (c *container) mask(text string) string {
 	return text
 }
 
-// tail returns the newest lines of a container's log, without secrets.
+// lastWords is how long the last words of a container that has ended may take to
+// come into its log.
+const lastWords = 2 * time.Second
+
+// tail returns the newest lines of a container's log, without secrets. That of a
+// container that has ended is read until its engine has closed it.
 func (e *engine) tail(ctx context.Context, c *container, lines int) ([]string, error) {
 	query := url.Values{"stdout": {"1"}, "stderr": {"1"}, "tail": {strconv.Itoa(lines)}}
-	response, err := e.send(ctx, http.MethodGet, "/containers/"+c.ID+"/logs", query, nil, nil)
+	limited := ctx
+	if !c.running() {
+		query.Set("follow", "1")
+		var done context.CancelFunc
+		limited, done = context.WithTimeout(ctx, lastWords)
+		defer done()
+	}
+	response, err := e.send(limited, http.MethodGet, "/containers/"+c.ID+"/logs", query, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	text, err := unframed(io.LimitReader(response.Body, answerLimit))
+	if limited.Err() != nil && ctx.Err() == nil {
+		err = nil // what came in time is what there is
+	}
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return nil, err
 	}
