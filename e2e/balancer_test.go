@@ -161,7 +161,7 @@ func (b *balancer) start() {
 		b.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	b.cmd = exec.Command(b.args[0], b.args[1:]...) //nolint:noctx // it lives as long as the world
+	b.cmd = exec.Command(b.args[0], b.args[1:]...)
 	b.cmd.Stdout, b.cmd.Stderr = log, log
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := b.cmd.Start(); err != nil {
@@ -171,7 +171,7 @@ func (b *balancer) start() {
 }
 
 func (b *balancer) listens() bool {
-	conn, err := net.Dial("tcp", b.listen) //nolint:noctx // loopback answers at once
+	conn, err := net.Dial("tcp", b.listen)
 	if err != nil {
 		return false
 	}

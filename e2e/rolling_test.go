@@ -229,4 +229,3 @@ func (r *roll) killed(how string) {
 	}
 	r.verified()
 }
-

@@ -162,9 +162,9 @@ func (s *midSwitch) settled(where string, r result, version string) {
 
 // ask asks the service through the balancer, on a new connection.
 func (s *midSwitch) ask() string {
-	before := s.world.listen
-	defer func() { s.world.listen = before }()
-	s.world.listen = s.balancer.listen
+	before := s.listen
+	defer func() { s.listen = before }()
+	s.listen = s.balancer.listen
 	return s.answer()
 }
 

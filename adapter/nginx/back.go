@@ -19,7 +19,7 @@ func (s *Step) backServes(ctx context.Context, a ripcord.Attempt, before, now im
 	}
 	was, err := s.settings.understand(before.Text)
 	if err != nil {
-		return nil //nolint:nilerr // a file that we do not understand goes back as it was
+		return nil
 	}
 	old := was.carriers()
 	if len(old) == 0 {

@@ -114,7 +114,7 @@ func (s *Step) ready(ctx context.Context, name string, is enough) (dataplane.Sta
 				return status, nil
 			}
 		}
-		if wait(limit, pollInterval) {
+		if wait(limit) {
 			continue
 		}
 		if ctx.Err() != nil {

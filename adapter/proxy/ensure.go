@@ -127,7 +127,7 @@ func (s *Step) started(ctx context.Context, instance ripcord.Instance, patience 
 		if err == nil && as(status) {
 			return status, nil
 		}
-		if wait(limit, pollInterval) && !s.failedSince(limit, instance.ID, began) {
+		if wait(limit) && !s.failedSince(limit, instance.ID, began) {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -183,9 +183,9 @@ func (s *Step) notStarted(ctx context.Context, id string) error {
 	return failure
 }
 
-// wait pauses; false means that the context ended.
-func wait(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(pause)
+// wait pauses for a moment; false means that the context ended.
+func wait(ctx context.Context) bool {
+	timer := time.NewTimer(pollInterval)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -209,7 +209,7 @@ func (m *Member) room(ctx context.Context, places []place) error {
 				return nil
 			}
 		}
-		if wait(limit, pollInterval) {
+		if wait(limit) {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -315,7 +315,7 @@ func (m *Member) awaited(ctx context.Context, places []place) (problem string, e
 				return "", nil
 			}
 		}
-		if !wait(limit, pollInterval) {
+		if !wait(limit) {
 			return problem, ctx.Err()
 		}
 	}

@@ -60,7 +60,7 @@ func (s *Step) settle(ctx context.Context) {
 	defer cancel()
 	for {
 		status, err := s.client.Status(limit)
-		if err == nil && (status.Predecessor == nil || !status.Predecessor.Accepting) || !wait(limit, pollInterval) {
+		if err == nil && (status.Predecessor == nil || !status.Predecessor.Accepting) || !wait(limit) {
 			return
 		}
 	}

@@ -92,6 +92,10 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 	case s.Grace < 0:
 		return wrong("give a number of seconds, or leave it out", "grace is %s", s.Grace)
 	}
+	return s.validEnvironment(wrong)
+}
+
+func (s *Settings) validEnvironment(wrong func(fix, format string, args ...any) error) error {
 	for name := range s.Environment {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			return wrong("use letters, digits and underscores", "environment has no valid name %q", name)

@@ -97,20 +97,20 @@ func (b *bench) write() error {
 // ripcord runs the release and returns the seconds that it took.
 func (b *bench) ripcord(ctx context.Context, round int) (float64, error) {
 	state := filepath.Join(b.dir, "state")
-	took, err := timed(exec.CommandContext(ctx, b.self, "release", "--yes", "--version", fmt.Sprintf("v%d", round+1), //nolint:gosec // our own words
+	took, err := timed(exec.CommandContext(ctx, b.self, "release", "--yes", "--version", fmt.Sprintf("v%d", round+1),
 		"--file", filepath.Join(b.dir, "ripcord.yaml"), "--state-dir", state, "--key-file", filepath.Join(b.dir, "key")))
-	_ = exec.CommandContext(ctx, b.self, "keeper", "stop", "--state-dir", state, "--key-file", filepath.Join(b.dir, "key")).Run() //nolint:gosec // our own words
+	_ = exec.CommandContext(ctx, b.self, "keeper", "stop", "--state-dir", state, "--key-file", filepath.Join(b.dir, "key")).Run()
 	return took, err
 }
 
 // ansible runs the command and returns the seconds that it took. Its connections are
 // closed afterwards, so that each round makes them anew, as ours does.
 func (b *bench) ansible(ctx context.Context) (float64, error) {
-	cmd := exec.CommandContext(ctx, "ansible", "all", "-i", filepath.Join(b.dir, "inventory"), "-m", "command", "-a", "true") //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, "ansible", "all", "-i", filepath.Join(b.dir, "inventory"), "-m", "command", "-a", "true")
 	cmd.Env = append(os.Environ(), "ANSIBLE_CONFIG="+filepath.Join(b.dir, "ansible.cfg"), "ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3")
 	took, err := timed(cmd)
 	for _, socket := range glob(filepath.Join(b.dir, "cp", "*")) {
-		_ = exec.CommandContext(ctx, "ssh", "-o", "ControlPath="+socket, "-O", "exit", "any").Run() //nolint:gosec // our own words
+		_ = exec.CommandContext(ctx, "ssh", "-o", "ControlPath="+socket, "-O", "exit", "any").Run()
 	}
 	return took, err
 }

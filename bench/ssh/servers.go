@@ -54,7 +54,7 @@ func newFleet(ctx context.Context, dir string, machines int) (*fleet, error) {
 	home := filepath.Join(dir, "home")
 	err = errors.Join(os.WriteFile(f.known, []byte(known.String()), 0o600),
 		os.WriteFile(filepath.Join(dir, "authorized_keys"), ssh.MarshalAuthorizedKey(user), 0o600),
-		os.Mkdir(home, 0o700), os.MkdirAll("/run/sshd", 0o755)) //nolint:gosec // as the package makes it
+		os.Mkdir(home, 0o700), os.MkdirAll("/run/sshd", 0o755))
 	if err != nil {
 		return nil, err
 	}
@@ -79,14 +79,16 @@ UsePAM no
 MaxStartups 1000
 SetEnv HOME=%s
 `, f.port, filepath.Join(f.dir, "host"), filepath.Join(f.dir, "authorized_keys"), home)
+	var configSb82 strings.Builder
 	for _, address := range addresses {
-		config += "ListenAddress " + address + "\n"
+		configSb82.WriteString("ListenAddress " + address + "\n")
 	}
+	config += configSb82.String()
 	path := filepath.Join(f.dir, fmt.Sprintf("sshd_config-%d", len(f.servers)))
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "/usr/sbin/sshd", "-D", "-e", "-f", path) //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, "/usr/sbin/sshd", "-D", "-e", "-f", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("sshd (apt-get install openssh-server): %w", err)

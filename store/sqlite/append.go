@@ -83,7 +83,7 @@ func extend(r run, entries []ripcord.Entry) (lines []byte, next run, err error) 
 			e.Version = ripcord.EntryVersion
 		}
 		if i > 0 {
-			lines = append(lines, '\n')
+			lines = append(lines, newline...)
 		}
 		begin := len(lines)
 		var sealed ripcord.Entry

@@ -16,12 +16,11 @@ const (
 	hashKey    = `,"hash":"`
 	hashLength = 2 * sha256.Size
 	tailLength = len(hashKey) + hashLength + len(`"}`)
+	// newline stands between the lines of one append. JSON holds none.
+	newline = "\n"
 	// roomForLine is enough for most lines.
 	roomForLine = 512
 )
-
-// newline is what stands between the lines of one append. JSON holds none.
-var newline = []byte{'\n'}
 
 // ErrHash says that a line's bytes are not those that were hashed.
 var ErrHash = errors.New("the entry's hash does not match its content")

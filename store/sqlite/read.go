@@ -110,14 +110,12 @@ func (s *Store) Entries(ctx context.Context, id ripcord.RunID, after uint64) ite
 		for next := after + 1; err == nil; {
 			var appends []appended
 			appends, err = s.appends(ctx, id, next)
-			for _, a := range appends {
-				for line := range a.from(next) {
-					e, wrong := prove(line, id, next)
-					if !yield(e, wrong) || wrong != nil {
-						return
-					}
-					next++
+			for line := range lines(appends, next) {
+				e, wrong := prove(line, id, next)
+				if !yield(e, wrong) || wrong != nil {
+					return
 				}
+				next++
 			}
 			if err == nil && len(appends) == 0 {
 				_, err = s.readable(ctx, id) // why there is nothing
@@ -136,15 +134,17 @@ type appended struct {
 	lines []byte
 }
 
-// from yields the lines from the entry with number next on.
-func (a appended) from(next uint64) iter.Seq[[]byte] {
+// lines yields the lines from the entry with number next on.
+func lines(appends []appended, next uint64) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		seq := a.first
-		for line := range bytes.SplitSeq(a.lines, newline) {
-			if seq >= next && !yield(line) {
-				return
+		for _, a := range appends {
+			seq := a.first
+			for line := range bytes.SplitSeq(a.lines, []byte(newline)) {
+				if seq >= next && !yield(line) {
+					return
+				}
+				seq++
 			}
-			seq++
 		}
 	}
 }

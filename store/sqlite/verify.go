@@ -187,7 +187,7 @@ func (c *chain) walk(ctx context.Context, tx *sql.Tx, n int64) error {
 			return err
 		}
 		c.place(seq)
-		for line := range bytes.SplitSeq(lines, newline) {
+		for line := range bytes.SplitSeq(lines, []byte(newline)) {
 			c.step(line)
 		}
 	}

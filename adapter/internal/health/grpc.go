@@ -138,7 +138,7 @@ func grpcQuestion(service string) []byte {
 	var message []byte
 	if service != "" {
 		message = append(message, 1<<3|2)
-		message = binary.AppendUvarint(message, uint64(len(service))) //nolint:gosec // G115: a length
+		message = binary.AppendUvarint(message, uint64(len(service)))
 		message = append(message, service...)
 	}
 	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))) //nolint:gosec // G115: a name's length
@@ -186,7 +186,7 @@ func grpcField(wire uint64, message []byte) (value uint64, size int, ok bool) {
 		return 0, 8, len(message) >= 8
 	case lengthed:
 		v, n := binary.Uvarint(message)
-		if n <= 0 || v > uint64(len(message)-n) {
+		if n <= 0 || v > uint64(len(message)-n) { //nolint:gosec // G115: n is at most the length
 			return 0, 0, false
 		}
 		return 0, n + int(v), true //nolint:gosec // G115: it lies within the message

@@ -49,13 +49,13 @@ func (c sqlCase) ask(t *testing.T, secrets adaptertest.Secrets) {
 	}
 }
 
-func TestPostgres(t *testing.T) { //nolint:tparallel,paralleltest // the server is stopped after its subtests
+func TestPostgres(t *testing.T) { //nolint:tparallel // the server is stopped after its subtests
 	t.Parallel()
 	port, server := startPostgres(t, password)
 	at := address("postgres", password, port, "postgres")
 	secrets := adaptertest.Secrets{"ORDERS_URL": at, "WRONG": address("postgresql", "s3cret", port, "postgres")}
 	eventually(t, "postgres answers", func() error { return ask(t, asking(at, "", nil), nil) })
-	for _, c := range []sqlCase{
+	for _, c := range []sqlCase{ //nolint:paralleltest // the server is stopped after its subtests
 		{name: "select 1", at: "${secret:ORDERS_URL}"},
 		{name: "a number", at: at, query: "select 41+1", want: new("42")},
 		{name: "a truth", at: at, query: "select not pg_is_in_recovery()", want: new("true")},
@@ -77,13 +77,13 @@ func TestPostgres(t *testing.T) { //nolint:tparallel,paralleltest // the server 
 	sqlCase{at: at, says: "does not answer: dial: connect: connection refused"}.ask(t, secrets)
 }
 
-func TestMariaDB(t *testing.T) { //nolint:tparallel,paralleltest // the server is stopped after its subtests
+func TestMariaDB(t *testing.T) { //nolint:tparallel // the server is stopped after its subtests
 	t.Parallel()
 	port, server := startMariaDB(t, password)
 	at := address("mariadb", password, port, "orders")
 	secrets := adaptertest.Secrets{"URL": at}
 	eventually(t, "mariadb answers", func() error { return ask(t, asking(at, "select n from kept", nil), nil) })
-	for _, c := range []sqlCase{
+	for _, c := range []sqlCase{ //nolint:paralleltest // the server is stopped after its subtests
 		{name: "select 1", at: "${secret:URL}"},
 		{name: "as the driver writes it", at: "shop:" + password + "@tcp(127.0.0.1:" + port + ")/orders"},
 		{name: "with a setting", at: address("mysql", password, port, "orders") + "?timeout=2s"},

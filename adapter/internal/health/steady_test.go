@@ -15,8 +15,12 @@ func TestRow(t *testing.T) {
 		stable, interval time.Duration
 		want             int
 	}{
-		{0, 0, 0, 1}, {3, 0, time.Second, 3}, {2, time.Second, 200 * time.Millisecond, 6},
-		{2, 1100 * time.Millisecond, 200 * time.Millisecond, 7}, {9, time.Second, time.Second, 9}, {1, time.Millisecond, time.Second, 2},
+		{0, 0, 0, 1},
+		{3, 0, time.Second, 3},
+		{2, time.Second, 200 * time.Millisecond, 6},
+		{2, 1100 * time.Millisecond, 200 * time.Millisecond, 7},
+		{9, time.Second, time.Second, 9},
+		{1, time.Millisecond, time.Second, 2},
 	} {
 		if got := health.Row(test.successes, test.stable, test.interval); got != test.want {
 			t.Errorf("Row(%d, %s, %s) = %d, want %d", test.successes, test.stable, test.interval, got, test.want)

@@ -33,7 +33,10 @@ func takeOver(ctx context.Context, dir string, o options) (*taken, error) {
 		return nil, err
 	}
 	pid := status.PID
-	if pid != o.takeOver && !(o.inherit && (o.takeOver == 0 || errors.Is(syscall.Kill(o.takeOver, 0), syscall.ESRCH))) {
+	// One that lost its shim may have been replaced before: whoever inherits takes
+	// over from whoever is there.
+	heir := o.inherit && (o.takeOver == 0 || errors.Is(syscall.Kill(o.takeOver, 0), syscall.ESRCH))
+	if pid != o.takeOver && !heir {
 		return nil, fmt.Errorf("process %d works in %s, not %d, which was to be replaced", pid, dir, o.takeOver)
 	}
 	if status.State.Listen != o.listen {
