@@ -10,19 +10,21 @@ set -euo pipefail
 needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils haproxy:haproxy prometheus:prometheus nginx:nginx-light sshd:openssh-server)
 # What the tests against a real systemd boot their machines with.
 machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux)
+# Databases that health checks ask.
+databases=(postgres:postgresql mariadbd:mariadb-server)
 # A Docker engine of the tests' own; it works with iptables.
 engines=(dockerd:docker.io iptables:iptables)
 case "${1:-test}" in
-  test) needs+=("${machines[@]}" "${engines[@]}") ;;
-  race) needs+=(gcc:gcc "${machines[@]}" "${engines[@]}") ;;
+  test) needs+=("${machines[@]}" "${databases[@]}" "${engines[@]}") ;;
+  race) needs+=(gcc:gcc "${machines[@]}" "${databases[@]}" "${engines[@]}") ;;
   bench) needs+=(ansible:ansible-core) ;;
   *) echo "usage: $0 [race|bench]" >&2; exit 2 ;;
 esac
 
 commands=() packages=()
 for need in "${needs[@]}"; do
-  # Debian keeps servers in sbin, which is not in everybody's PATH.
-  PATH="$PATH:/usr/sbin:/sbin" command -v "${need%%:*}" >/dev/null && continue
+  # Debian keeps servers where not everybody's PATH looks.
+  PATH="$PATH:/usr/sbin:/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)" command -v "${need%%:*}" >/dev/null && continue
   commands+=("${need%%:*}")
   packages+=("${need##*:}")
 done
