@@ -142,29 +142,42 @@ func (a *App) acquire(ctx context.Context, run ripcord.RunID, keeper bool) (ripc
 	if err != nil {
 		return ripcord.Lease{}, err
 	}
-	holder, held, err := a.store.Holder(ctx, run)
-	if err != nil {
-		return ripcord.Lease{}, err
-	}
-	proved := false
-	if held {
-		switch a.lifeOf(holder) {
-		case alive:
-			return ripcord.Lease{}, &busyError{lease: holder}
-		case hanging:
-			if renewed, err := a.renewed(ctx, holder); err != nil || renewed {
-				return ripcord.Lease{}, cmp.Or(err, error(&busyError{lease: holder}))
-			}
-			if err := a.stopHanging(holder); err != nil {
-				return ripcord.Lease{}, err
-			}
-			proved = true
-		case dead:
-			proved = true
-		case gone:
+	for {
+		holder, held, err := a.store.Holder(ctx, run)
+		if err != nil {
+			return ripcord.Lease{}, err
 		}
+		proved, err := a.provedGone(ctx, holder, held)
+		if err != nil {
+			return ripcord.Lease{}, err
+		}
+		lease, err := a.store.Acquire(ctx, run, by, leaseTTL, proved)
+		if held && proved == 0 || ripcord.CodeOf(err) != ripcord.CodeRefused {
+			return lease, err
+		}
+		// Somebody else came for it as well, and was first.
 	}
-	return a.store.Acquire(ctx, run, by, leaseTTL, proved)
+}
+
+// provedGone returns the fence of a lease whose executor is proved to be gone, and
+// 0 where there is none or where it has to expire first.
+func (a *App) provedGone(ctx context.Context, holder ripcord.Lease, held bool) (fence uint64, err error) {
+	if !held {
+		return 0, nil
+	}
+	switch a.lifeOf(holder) {
+	case alive:
+		return 0, &busyError{lease: holder}
+	case hanging:
+		if renewed, err := a.renewed(ctx, holder); err != nil || renewed {
+			return 0, cmp.Or(err, error(&busyError{lease: holder}))
+		}
+		return holder.Fence, a.stopHanging(holder)
+	case dead:
+		return holder.Fence, nil
+	case gone:
+	}
+	return 0, nil
 }
 
 // busyError says that a living executor carries the run out.

@@ -25,7 +25,7 @@ func (s *simulation) events() {
 		s.tracef("executor %d stalls until %s", s.process.lease.Fence, s.process.stalled.Format("05.000"))
 	}
 	if s.process.stalled.After(s.clock) && !s.summary().State.Ended() && s.dice.in(1, 3) {
-		s.attach(false) // refused while the lease lives
+		s.attach(0) // refused while the lease lives
 	}
 	if sc.changeRate > 0 && s.dice.in(1, sc.changeRate) {
 		s.change()

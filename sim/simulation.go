@@ -244,10 +244,14 @@ func (s *simulation) recover() {
 		s.orphans()
 		return
 	}
-	s.attach(s.process.dead && s.dice.in(2, 3))
+	var gone uint64
+	if s.process.dead && s.dice.in(2, 3) {
+		gone = s.process.lease.Fence
+	}
+	s.attach(gone)
 }
 
-func (s *simulation) attach(gone bool) {
+func (s *simulation) attach(gone uint64) {
 	lease, err := s.store.Acquire(context.Background(), s.run, executor(len(s.processes)+1), leaseLasts, gone)
 	if err != nil {
 		if ripcord.CodeOf(err) != ripcord.CodeRefused {

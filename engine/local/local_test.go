@@ -186,7 +186,7 @@ func TestFencedOff(t *testing.T) {
 		}()
 		synctest.Wait()
 		var err error
-		if w.lease, err = w.store.Acquire(t.Context(), "r1", ripcord.Executor{ID: "x2"}, ttl, true); err != nil {
+		if w.lease, err = w.store.Acquire(t.Context(), "r1", ripcord.Executor{ID: "x2"}, ttl, w.lease.Fence); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-done; !errors.Is(err, ripcord.ErrFenced) {
@@ -250,7 +250,7 @@ func TestStopped(t *testing.T) {
 			t.Errorf("the newest entry is %s", last.Kind)
 		}
 		var err error
-		if w.lease, err = w.store.Acquire(t.Context(), "r1", ripcord.Executor{ID: "x2"}, ttl, true); err != nil {
+		if w.lease, err = w.store.Acquire(t.Context(), "r1", ripcord.Executor{ID: "x2"}, ttl, w.lease.Fence); err != nil {
 			t.Fatal(err)
 		}
 		state, err := w.executor().Run(t.Context())

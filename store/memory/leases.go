@@ -8,7 +8,7 @@ import (
 )
 
 // Acquire gives the run's lease to by, with the next fence. See ripcord.Leases.
-func (s *Store) Acquire(_ context.Context, id ripcord.RunID, by ripcord.Executor, ttl time.Duration, gone bool) (ripcord.Lease, error) {
+func (s *Store) Acquire(_ context.Context, id ripcord.RunID, by ripcord.Executor, ttl time.Duration, gone uint64) (ripcord.Lease, error) {
 	now := s.options.Now()
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -16,7 +16,7 @@ func (s *Store) Acquire(_ context.Context, id ripcord.RunID, by ripcord.Executor
 	if err != nil {
 		return ripcord.Lease{}, err
 	}
-	if !r.released && !gone && r.lease.Executor.ID != by.ID && r.lease.Expires.After(now) {
+	if !r.released && r.lease.Fence != gone && r.lease.Executor.ID != by.ID && r.lease.Expires.After(now) {
 		return ripcord.Lease{}, ripcord.Errorf(ripcord.CodeRefused, "run %s is being carried out by process %d on %s",
 			id, r.lease.Executor.PID, r.lease.Executor.Host)
 	}

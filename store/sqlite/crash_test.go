@@ -38,7 +38,11 @@ func appendForever(ctx context.Context, dir string, run ripcord.RunID, out io.Wr
 	by := storetest.Somebody(strconv.Itoa(os.Getpid()))
 	lease, err := s.Begin(ctx, storetest.Planned(run, "shop", string(run), time.Now()), by, time.Minute)
 	if err != nil {
-		if lease, err = s.Acquire(ctx, run, by, time.Minute, true); err != nil {
+		held, _, err := s.Holder(ctx, run)
+		if err != nil {
+			return err
+		}
+		if lease, err = s.Acquire(ctx, run, by, time.Minute, held.Fence); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func readGolden(t *testing.T, file string) {
 	}
 	// An older run is taken over and finished.
 	s.clock.Advance(time.Hour)
-	lease, err := s.Acquire(t.Context(), "r2", storetest.Somebody("bob"), time.Minute, false)
+	lease, err := s.Acquire(t.Context(), "r2", storetest.Somebody("bob"), time.Minute, 0)
 	if err != nil || lease.Fence != 2 {
 		t.Fatalf("lease %+v, %v", lease, err)
 	}

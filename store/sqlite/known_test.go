@@ -55,7 +55,7 @@ func TestFencedByAnotherStore(t *testing.T) {
 	if err := s.Append(t.Context(), entry); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Acquire(t.Context(), "r1", storetest.Somebody("bob"), time.Hour, true); err != nil {
+	if _, err := other.Acquire(t.Context(), "r1", storetest.Somebody("bob"), time.Hour, lease.Fence); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Append(t.Context(), entry); !errors.Is(err, ripcord.ErrFenced) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Acquire gives the run's lease to by, with the next fence. See ripcord.Leases.
-func (s *Store) Acquire(ctx context.Context, id ripcord.RunID, by ripcord.Executor, ttl time.Duration, gone bool) (ripcord.Lease, error) {
+func (s *Store) Acquire(ctx context.Context, id ripcord.RunID, by ripcord.Executor, ttl time.Duration, gone uint64) (ripcord.Lease, error) {
 	var lease ripcord.Lease
 	err := s.write(ctx, func(ctx context.Context, t *transaction) error {
 		now := s.options.Now()
@@ -23,7 +23,7 @@ func (s *Store) Acquire(ctx context.Context, id ripcord.RunID, by ripcord.Execut
 		if err != nil {
 			return err
 		}
-		if ok && !gone && held.Executor.ID != by.ID && held.Expires.After(now) {
+		if ok && held.Fence != gone && held.Executor.ID != by.ID && held.Expires.After(now) {
 			return ripcord.Errorf(ripcord.CodeRefused, "run %s is being carried out by process %d on %s; its lease ends in %s",
 				id, held.Executor.PID, held.Executor.Host, held.Expires.Sub(now).Round(time.Second)).
 				WithFix("control it from here (ripcord pause, abort, rollback), or wait until that process has ended")

@@ -151,7 +151,7 @@ func oneLease(t *testing.T, b *bench) {
 	b.clock.Advance(ttl)
 	taken := 0
 	for _, err := range b.inParallel(t, 16, func(s ripcord.Store, i int) error {
-		_, err := s.Acquire(ctx, "r1", Somebody(strconv.Itoa(i)), ttl, false)
+		_, err := s.Acquire(ctx, "r1", Somebody(strconv.Itoa(i)), ttl, 0)
 		return err
 	}) {
 		if err == nil {

@@ -175,7 +175,7 @@ func chainIsSealed(t *testing.T, b *bench) {
 func olderFenceIsRefused(t *testing.T, b *bench) {
 	ctx := t.Context()
 	old := b.begin(ctx, t, "r1", "shop", "prod")
-	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, true)
+	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, old.Fence)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ func leaseTests() map[string]func(*testing.T, *bench) {
 		"one's own lease is given again":   ownLease,
 		"renewing extends":                 renewing,
 		"a lost lease is not renewed":      lostLease,
+		"a dead executor was replaced":     deadAndReplaced,
 		"release ends a lease":             releasing,
 		"leases need a run":                leasesNeedRun,
 		"another process sees the lease":   leaseAcross,
@@ -27,7 +28,7 @@ func livingLease(t *testing.T, b *bench) {
 	ctx := t.Context()
 	lease := b.begin(ctx, t, "r1", "shop", "prod")
 	b.clock.Advance(ttl - time.Nanosecond)
-	_, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, false)
+	_, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, 0)
 	refused(t, err, ripcord.CodeRefused)
 	b.append(ctx, t, b.entry("r1", lease.Fence, ripcord.RunStarted))
 }
@@ -38,7 +39,7 @@ func expiredLease(t *testing.T, b *bench) {
 	b.clock.Advance(ttl)
 	// An expired lease that nobody took still serves.
 	b.append(ctx, t, b.entry("r1", old.Fence, ripcord.RunStarted))
-	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), 2*ttl, false)
+	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), 2*ttl, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,16 +53,29 @@ func expiredLease(t *testing.T, b *bench) {
 func deadExecutor(t *testing.T, b *bench) {
 	ctx := t.Context()
 	old := b.begin(ctx, t, "r1", "shop", "prod")
-	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, true)
+	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, old.Fence)
 	if err != nil || lease.Fence <= old.Fence {
 		t.Fatalf("lease %+v, %v", lease, err)
 	}
 }
 
+// deadAndReplaced: two have seen the same executor dead, and one of them was first.
+func deadAndReplaced(t *testing.T, b *bench) {
+	ctx := t.Context()
+	old := b.begin(ctx, t, "r1", "shop", "prod")
+	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, old.Fence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Acquire(ctx, "r1", Somebody("eve"), ttl, old.Fence)
+	refused(t, err, ripcord.CodeRefused)
+	b.append(ctx, t, b.entry("r1", lease.Fence, ripcord.RunStarted))
+}
+
 func ownLease(t *testing.T, b *bench) {
 	ctx := t.Context()
 	old := b.begin(ctx, t, "r1", "shop", "prod")
-	lease, err := b.Acquire(ctx, "r1", Somebody("ada"), ttl, false)
+	lease, err := b.Acquire(ctx, "r1", Somebody("ada"), ttl, 0)
 	if err != nil || lease.Fence <= old.Fence {
 		t.Fatalf("lease %+v, %v", lease, err)
 	}
@@ -77,14 +91,14 @@ func renewing(t *testing.T, b *bench) {
 			t.Fatalf("renewed %+v, %v", renewed, err)
 		}
 	}
-	_, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, false)
+	_, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, 0)
 	refused(t, err, ripcord.CodeRefused)
 }
 
 func lostLease(t *testing.T, b *bench) {
 	ctx := t.Context()
 	old := b.begin(ctx, t, "r1", "shop", "prod")
-	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, true)
+	lease, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, old.Fence)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +125,7 @@ func releasing(t *testing.T, b *bench) {
 	}
 	_, err := b.Renew(ctx, lease, ttl)
 	fenced(t, err)
-	next, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, false)
+	next, err := b.Acquire(ctx, "r1", Somebody("bob"), ttl, 0)
 	if err != nil || next.Fence <= lease.Fence {
 		t.Fatalf("lease %+v, %v", next, err)
 	}
@@ -119,7 +133,7 @@ func releasing(t *testing.T, b *bench) {
 
 func leasesNeedRun(t *testing.T, b *bench) {
 	ctx := t.Context()
-	_, err := b.Acquire(ctx, "nope", Somebody("bob"), ttl, true)
+	_, err := b.Acquire(ctx, "nope", Somebody("bob"), ttl, 1)
 	refused(t, err, ripcord.CodeNotFound)
 	if _, ok, err := b.Holder(ctx, "nope"); ok || err != nil {
 		t.Fatalf("holder %v, %v", ok, err)
@@ -131,7 +145,7 @@ func leaseAcross(t *testing.T, b *bench) {
 	other := b.again(t)
 	old := b.begin(ctx, t, "r1", "shop", "prod")
 	b.append(ctx, t, b.entry("r1", old.Fence, ripcord.RunStarted))
-	lease, err := other.Acquire(ctx, "r1", Somebody("bob"), ttl, true)
+	lease, err := other.Acquire(ctx, "r1", Somebody("bob"), ttl, old.Fence)
 	if err != nil {
 		t.Fatal(err)
 	}

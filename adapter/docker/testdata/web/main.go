@@ -30,7 +30,7 @@ func web(address string, rest []string) int {
 		_, err := os.Stat(file)
 		return err == nil
 	}
-	fmt.Println("starting", os.Getenv("RIPCORD_VERSION"), "with", os.Getenv("TOKEN"))
+	_, _ = fmt.Fprintln(os.Stderr, "starting", os.Getenv("RIPCORD_VERSION"), "with", os.Getenv("TOKEN")) // in the order of what follows
 	if is("broken") {
 		fmt.Fprintln(os.Stderr, "cannot open the database with", os.Getenv("TOKEN"))
 		return 1
