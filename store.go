@@ -43,8 +43,10 @@ type Filter struct {
 type Leases interface {
 	// Acquire gives the run's lease to by, with the next fence. It fails with
 	// CodeRefused while another executor's lease has not expired, unless that
-	// executor is gone, a claim that the caller has proved.
-	Acquire(ctx context.Context, run RunID, by Executor, ttl time.Duration, gone bool) (Lease, error)
+	// lease has the fence gone: the caller has proved that its executor lives no
+	// more. Somebody else may have taken the run over in the meantime; 0 claims
+	// nothing.
+	Acquire(ctx context.Context, run RunID, by Executor, ttl time.Duration, gone uint64) (Lease, error)
 	// Renew extends a lease; ErrFenced when it was given to somebody else.
 	Renew(ctx context.Context, l Lease, ttl time.Duration) (Lease, error)
 	// Release ends a lease early; a lease that was lost is no error.
