@@ -2,9 +2,11 @@ package ssh
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
@@ -21,6 +23,27 @@ const (
 	leashStatus = 125
 	leashWord   = "ripcord-leash: "
 )
+
+// leash is a command's standard input: signs of life go over it, and its end is
+// the command's. The library writes and closes it from one goroutine only.
+type leash struct {
+	lock  sync.Mutex
+	input io.WriteCloser
+}
+
+// Write waits for a peer that does not read.
+func (l *leash) Write(p []byte) (int, error) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.input.Write(p)
+}
+
+// Close waits for a Write.
+func (l *leash) Close() error {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.input.Close()
+}
 
 // line is the program that the machine's shell runs: it makes sure that what
 // follows leads a process group, lets a watcher hold the leash, and becomes the

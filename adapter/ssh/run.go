@@ -47,7 +47,7 @@ type running struct {
 	host       *host
 	session    *ssh.Session
 	connection *connection
-	leash      io.WriteCloser
+	leash      *leash
 	output     io.Writer
 	errors     *errorStream
 	exit       ripcord.Exit
@@ -60,9 +60,11 @@ func (r *running) run(ctx context.Context, program string) (ripcord.Exit, error)
 	}
 	defer r.host.leave(r.connection)
 	defer func() { _ = r.session.Close() }() // it has ended, or nobody listens
-	if r.leash, err = r.session.StdinPipe(); err != nil {
+	input, err := r.session.StdinPipe()
+	if err != nil {
 		return ripcord.Exit{}, err
 	}
+	r.leash = &leash{input: input}
 	r.session.Stdout, r.session.Stderr = r.output, r.errors
 	r.exit.StartedAt = r.host.options.Now()
 	ended, told := make(chan error, 1), make(chan struct{})
