@@ -39,19 +39,33 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return refused(err)
 	}
 	say(a, "waiting until %s is ready", describe(side))
-	status, err = s.ready(ctx, side.Name, all)
+	from := view{state: &put.State}.image().routed()
+	status, err = s.route(ctx, &put.State, side.Name)
 	if err != nil {
 		return err
 	}
-	from := view{state: &status.State}.image().routed()
-	change := s.settings.goal(&put.State, side.Name)
-	change.Revision = put.State.Revision
-	status, err = s.client.SetRoute(ctx, change)
-	if err != nil {
-		return refused(err)
-	}
 	say(a, "traffic on %s goes from %s to %s", s.settings.Listen, from, view{state: &status.State}.image().routed())
 	return nil
+}
+
+// route sets the route as soon as the side is ready. A side that falls silent
+// between that and the change is waited for again, within the same time: a machine
+// that is out of breath for a moment is no reason to go back.
+func (s *Step) route(ctx context.Context, put *dataplane.State, side string) (dataplane.Status, error) {
+	change := s.settings.goal(put, side)
+	change.Revision = put.Revision
+	end := s.scope.Now().Add(s.settings.Ready.Std())
+	for {
+		status, err := s.ready(ctx, side, all)
+		if err != nil {
+			return status, err
+		}
+		status, err = s.client.SetRoute(ctx, change)
+		if errors.Is(err, dataplane.ErrNotReady) && s.scope.Now().Before(end) && wait(ctx) {
+			continue
+		}
+		return status, refused(err)
+	}
 }
 
 // unchanged fails when the route is not the one of the before-image any more.
@@ -157,7 +171,10 @@ func (s *Step) notReady(name string, side *dataplane.SideStatus) error {
 
 // refused turns the proxy's refusal into a failure.
 func refused(err error) error {
-	if errors.Is(err, dataplane.ErrConflict) {
+	switch {
+	case errors.Is(err, dataplane.ErrNotReady):
+		return &ripcord.Failure{Class: ripcord.FailedHealth, Summary: err.Error()}
+	case errors.Is(err, dataplane.ErrConflict):
 		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: err.Error()}
 	}
 	return err

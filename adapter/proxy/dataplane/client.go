@@ -26,6 +26,10 @@ var ErrNotRunning = errors.New("the proxy is not running")
 // somebody else changed it.
 var ErrConflict = errors.New("the proxy refused")
 
+// ErrNotReady is an ErrConflict that may pass by itself: nothing on the side can
+// answer at this moment.
+var ErrNotReady = fmt.Errorf("%w for now", ErrConflict)
+
 const (
 	// commandPatience is how long a proxy may take to answer a command other
 	// than a drain.
@@ -72,8 +76,8 @@ func (c *Client) DeleteSide(ctx context.Context, name string) (Status, error) {
 	return call[Status](ctx, c, http.MethodDelete, "/side/"+name, nil)
 }
 
-// SetRoute changes the route; ErrConflict where the revision is not the state's
-// or nothing is ready.
+// SetRoute changes the route; ErrConflict where the revision is not the state's,
+// ErrNotReady where nothing is ready.
 func (c *Client) SetRoute(ctx context.Context, change RouteChange) (Status, error) {
 	return call[Status](ctx, c, http.MethodPut, "/route", change)
 }
@@ -154,8 +158,11 @@ func refusal(response *http.Response) error {
 	if json.Unmarshal(data, &r) != nil || r.Error == "" {
 		r.Error = "the proxy answered " + response.Status
 	}
-	if response.StatusCode == http.StatusConflict || response.StatusCode == http.StatusNotFound {
+	switch response.StatusCode {
+	case http.StatusConflict, http.StatusNotFound:
 		return fmt.Errorf("%w: %s", ErrConflict, r.Error)
+	case http.StatusServiceUnavailable:
+		return fmt.Errorf("%w: %s", ErrNotReady, r.Error)
 	}
 	return errors.New(r.Error)
 }

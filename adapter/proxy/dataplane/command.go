@@ -21,6 +21,12 @@ func conflict(format string, args ...any) error {
 	return &conflictError{text: fmt.Sprintf(format, args...)}
 }
 
+// notReadyError names a side of which nothing can answer at this moment: no target
+// has passed its probes, or all are silent.
+type notReadyError struct{ side string }
+
+func (e *notReadyError) Error() string { return "no target of side " + e.side + " is ready" }
+
 // notFoundError names a side that does not exist.
 type notFoundError struct{ side string }
 
@@ -140,7 +146,7 @@ func (p *Proxy) SetRoute(c RouteChange) error {
 			return &notFoundError{side: name}
 		}
 		if !c.Force && side.ready() == 0 {
-			return conflict("no target of side %s is ready", name)
+			return &notReadyError{side: name}
 		}
 	}
 	if err := p.prepareTLS(next.Front.TLS, c.Force); err != nil {

@@ -102,11 +102,14 @@ func answer(w http.ResponseWriter, result any, err error) {
 	status := http.StatusInternalServerError
 	var refused *conflictError
 	var missing *notFoundError
+	var early *notReadyError
 	switch {
 	case errors.As(err, &refused):
 		status = http.StatusConflict
 	case errors.As(err, &missing):
 		status = http.StatusNotFound
+	case errors.As(err, &early):
+		status = http.StatusServiceUnavailable
 	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(reply{Error: err.Error()})
