@@ -26,10 +26,13 @@ func (a *App) supervisor() ripcord.Supervisor {
 }
 
 // ensureKeeper sees to it that a started run always has an executor: the keeper
-// carries it on when this process dies.
+// carries it on when this process dies. One of another version is replaced.
 func (a *App) ensureKeeper(ctx context.Context, detach bool) error {
 	if a.options.NoKeeper && !detach {
 		return nil
+	}
+	if err := keeper.Supersede(ctx, a.dir, a.options.Self); err != nil {
+		return err
 	}
 	return keeper.Ensure(ctx, a.dir, a.options.Self)
 }

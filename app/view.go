@@ -7,6 +7,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/engine"
+	"github.com/ripcord-dev/ripcord/keeper"
 )
 
 // View is a run as `show`, `status` and `history` give it. Its JSON names are a
@@ -94,13 +95,16 @@ func (a *App) View(ctx context.Context, s ripcord.Summary) (View, error) {
 }
 
 // abandoned says of a run without an executor that none is on its way: a keeper
-// that lives begins with a detached run in a moment.
+// that lives begins with a detached run in a moment, unless it has tried already.
 func (a *App) abandoned(s ripcord.Summary) (bool, error) {
 	if !s.Detached || s.State != ripcord.StatePlanned {
 		return true, nil
 	}
 	info, err := a.KeeperInfo()
-	return !info.Running, err
+	if err != nil || !info.Running {
+		return true, err
+	}
+	return keeper.Ended(a.dir, s.Run)
 }
 
 // Show returns a run's view with its steps; without them when they were pruned.

@@ -216,6 +216,13 @@ func (k *keeper) startExecutor(ctx context.Context, run ripcord.RunID) error {
 	return k.recordExecutor(run, id)
 }
 
+// Ended reports whether an executor that keepers started for the run has ended.
+func Ended(state string, run ripcord.RunID) (bool, error) {
+	var last executor
+	known, err := shim.ReadJSON(executorsDir(state), executorName(run)+".json", &last)
+	return known && !procfs.System().Alive(last.Identity), err
+}
+
 // executors returns the living executors that keepers started.
 func executors(state string, proc procfs.FS) ([]executor, error) {
 	entries, err := os.ReadDir(executorsDir(state))
