@@ -67,7 +67,8 @@ type Supervisor interface {
 	// is left: SIGTERM, then SIGKILL after the instance's grace. It is
 	// idempotent.
 	Stop(ctx context.Context, id string) error
-	// List returns all wanted instances whose ID starts with prefix, by ID.
+	// List returns all wanted instances whose ID starts with prefix, by ID. One whose
+	// Stop did not come to its end is among them.
 	List(ctx context.Context, prefix string) ([]InstanceStatus, error)
 	// Recall returns a wanted instance as it was started, to start it again after
 	// a Stop. It may hold secrets.

@@ -204,6 +204,9 @@ func (k *keeper) watch(ctx context.Context) (bool, error) {
 	known := make(map[string]*ward, len(all))
 	var errs []error
 	for _, r := range all {
+		if r.Stopping {
+			continue
+		}
 		w := k.instances[r.ID]
 		if w == nil {
 			w = &ward{}
@@ -214,7 +217,7 @@ func (k *keeper) watch(ctx context.Context) (bool, error) {
 		}
 	}
 	k.instances = known
-	return len(all) > 0, errors.Join(errs...)
+	return len(known) > 0, errors.Join(errs...)
 }
 
 // look finds out whether one instance lives, and what to do when it does not.
@@ -277,7 +280,7 @@ func (k *keeper) revive(ctx context.Context, r placed, seen shim.State) error {
 	}
 	defer inst.Close()
 	now, ok, err := readRecord(r.dir)
-	if err != nil || !ok || !now.Wanted {
+	if err != nil || !ok || !now.Wanted || now.Stopping {
 		return err
 	}
 	state, err := shim.Look(r.dir, k.Proc)

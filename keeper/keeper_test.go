@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 			os.Exit(playKeeper(os.Args[3]))
 		case "__execute":
 			os.Exit(playExecutor(os.Args[3], os.Args[5]))
+		case "__stop":
+			os.Exit(playStopper(os.Args[2], os.Args[3]))
 		}
 	}
 	os.Exit(m.Run())

@@ -38,7 +38,7 @@ func sameProgram(a, b string) (same bool, err error) {
 		return false, err
 	}
 	defer func() { _ = one.Close() }() // it was only read
-	two, err := os.Open(b) //nolint:gosec // our own program
+	two, err := os.Open(b)             //nolint:gosec // our own program
 	if err != nil {
 		return false, err
 	}

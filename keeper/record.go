@@ -26,6 +26,10 @@ type record struct {
 	ID     string            `json:"id"`
 	Labels map[string]string `json:"labels,omitempty"`
 	Wanted bool              `json:"wanted"`
+	// Stopping: somebody began to stop it. Nobody starts it again, and it stays
+	// wanted until nothing of it is left, so that whoever takes over from one who
+	// died meanwhile finds it.
+	Stopping bool `json:"stopping,omitempty"`
 	// Digest is the keyed digest of the instance's JSON, which lies encrypted in
 	// the blob, because its environment may hold secrets.
 	Digest string           `json:"digest"`

@@ -76,6 +76,12 @@ func (s *Supervisor) start(ctx context.Context, i ripcord.Instance, data []byte)
 		return err
 	}
 	known = known && r.Wanted
+	if known && r.Stopping {
+		if err := s.end(ctx, inst, dir, r); err != nil {
+			return err
+		}
+		known = false
+	}
 	digest := s.o.Blobs.Digest(data)
 	if known && r.Digest != digest {
 		return ripcord.Errorf(ripcord.CodeRefused, "instance %s is there already, with another command, folder or environment", i.ID).
@@ -130,7 +136,7 @@ func (s *Supervisor) unwant(ctx context.Context, dir string) error {
 	if err != nil || !ok || !r.Wanted {
 		return err
 	}
-	r.Wanted = false
+	r.Wanted, r.Stopping = false, false
 	if err := shim.WriteJSON(dir, recordFile, r); err != nil {
 		return err
 	}
@@ -157,15 +163,29 @@ func (s *Supervisor) Stop(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	// First the word, then the deed: whoever dies in between leaves an instance
-	// that nobody starts again.
-	if err := s.unwant(ctx, dir); err != nil {
-		return err
-	}
-	return inst.Stop(ctx, r.Grace.Std())
+	return s.end(ctx, inst, dir, r)
 }
 
-// List returns all wanted instances whose ID starts with prefix, by ID.
+// end stops the instance. First the word, then the deed, then the word that it is
+// done: whoever dies in between leaves an instance that nobody starts again, and
+// that whoever comes next still finds.
+func (s *Supervisor) end(ctx context.Context, inst *shim.Instance, dir string, r record) error {
+	if r.Wanted && !r.Stopping {
+		r.Stopping = true
+		if err := shim.WriteJSON(dir, recordFile, r); err != nil {
+			return err
+		}
+	}
+	err := inst.Stop(ctx, r.Grace.Std())
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	// The caller's patience may have ended, but the shim goes on stopping.
+	return errors.Join(err, s.unwant(context.WithoutCancel(ctx), dir))
+}
+
+// List returns all wanted instances whose ID starts with prefix, by ID; one whose
+// stop was broken off is among them.
 func (s *Supervisor) List(_ context.Context, prefix string) ([]ripcord.InstanceStatus, error) {
 	records, err := wanted(s.o.Dir, prefix)
 	if err != nil {
