@@ -1,6 +1,8 @@
 // Package docker runs a service as containers, in two colours: a release starts
 // its containers in the colour that is free, beside the old ones, which keep
-// running until the commit. Going back stops and removes the new containers.
+// running until the commit. Going back stops and removes the new containers. Or
+// they take the places of the old ones, which are then stopped, kept until the
+// commit, and started again by going back.
 //
 // The engine supervises the containers: it starts them again and keeps their logs
 // and limits. What a container is made of is an image by its digest: a tag is

@@ -107,3 +107,33 @@ func TestUndoWaits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReplacedStayDown: an engine that is started again starts the new containers,
+// and not those that they have replaced; these are as they were after Undo.
+//
+//nolint:paralleltest // it takes the engine away from all others
+func TestReplacedStayDown(t *testing.T) {
+	w := engineOf(t)
+	scope, folder := newScope(t), t.TempDir()
+	release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 2}))
+	before := addressed(t, scope.Application)
+	step := open(t, scope, places(folder, 2, map[string]any{}))
+	journal := journalOf(t, scope, step)
+	must(t, step.Apply(t.Context(), journal.Attempt(1)))
+	must(t, w.Kill())
+	must(t, w.Again())
+	for {
+		seen, err := step.Check(t.Context())
+		must(t, err)
+		if seen.Presence == ripcord.Present {
+			break
+		}
+	}
+	if now := fingerprint(t, scope.Application); strings.Count(now, "exited run-0") != 2 || strings.Count(now, "running "+string(scope.Run)) != 2 {
+		t.Errorf("with its new engine:\n%s", now)
+	}
+	must(t, step.Undo(t.Context(), journal.Attempt(1)))
+	if now := addressed(t, scope.Application); now != before {
+		t.Errorf("before\n%s\nafter\n%s", before, now)
+	}
+}

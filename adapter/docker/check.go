@@ -29,6 +29,9 @@ func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
 	if err != nil {
 		return ripcord.Observation{Presence: ripcord.Unknown}, err
 	}
+	if s.settings.Replace != nil {
+		return s.checkPlaces(ctx, e, s.covered(all))
+	}
 	sets, own := setsOf(all), s.own(all)
 	state := service.State{
 		Sets: sets, Detail: s.described(sets), Own: len(own), Wanted: s.settings.Instances, Noun: "container",

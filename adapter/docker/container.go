@@ -67,10 +67,14 @@ type container struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
 	Image string `json:"image"`
-	State state  `json:"state"`
+	// Called is the image as whoever made the container named it.
+	Called string `json:"called"`
+	State  state  `json:"state"`
 	// Restarts is how often the engine started it again.
 	Restarts int    `json:"restarts"`
 	Policy   string `json:"restart"`
+	// Retries bounds how often the engine does, where the policy has a bound.
+	Retries int `json:"retries,omitempty"`
 
 	texts   []string // environment and command, for the secrets in them
 	secrets string
@@ -188,9 +192,10 @@ func (e *engine) inspect(ctx context.Context, id string) (*container, error) {
 			Labels map[string]string
 			Env    []string
 			Cmd    []string
+			Image  string
 		}
 		HostConfig struct {
-			RestartPolicy struct{ Name string }
+			RestartPolicy restartPolicy
 		}
 	}
 	if err := e.call(ctx, http.MethodGet, "/containers/"+id+"/json", nil, nil, &raw); err != nil {
@@ -198,15 +203,25 @@ func (e *engine) inspect(ctx context.Context, id string) (*container, error) {
 	}
 	l, _ := labelsIn(raw.Config.Labels)
 	return &container{
-		labels: l, ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), Image: raw.Image, State: raw.State, Restarts: raw.RestartCount,
-		Policy: raw.HostConfig.RestartPolicy.Name, texts: slices.Concat(raw.Config.Env, raw.Config.Cmd), secrets: raw.Config.Labels[secretsLabel],
+		labels: l, ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), Image: raw.Image, Called: raw.Config.Image, State: raw.State, Restarts: raw.RestartCount,
+		Policy: raw.HostConfig.RestartPolicy.Name, Retries: raw.HostConfig.RestartPolicy.Retries, texts: slices.Concat(raw.Config.Env, raw.Config.Cmd), secrets: raw.Config.Labels[secretsLabel],
 	}, nil
+}
+
+// stop stops a container within its grace.
+func (e *engine) stop(ctx context.Context, id string) error {
+	return e.call(ctx, http.MethodPost, "/containers/"+id+"/stop", nil, nil, nil)
+}
+
+// policy says when the engine starts a container by itself.
+func (e *engine) policy(ctx context.Context, id string, to restartPolicy) error {
+	return e.call(ctx, http.MethodPost, "/containers/"+id+"/update", nil, map[string]any{"RestartPolicy": to}, nil)
 }
 
 // remove stops a container, within its grace, and removes it with the volumes
 // that only it has. One that is gone is no error.
 func (e *engine) remove(ctx context.Context, id string) error {
-	err := e.call(ctx, http.MethodPost, "/containers/"+id+"/stop", nil, nil, nil)
+	err := e.stop(ctx, id)
 	if answered(err, http.StatusNotFound) {
 		return nil
 	}

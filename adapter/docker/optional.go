@@ -14,6 +14,9 @@ import (
 func (s *Step) Traits() ripcord.Traits {
 	traits := ripcord.DefaultTraits()
 	traits.Finishes = true
+	if s.settings.Replace != nil {
+		return s.replaceTraits(traits)
+	}
 	l := s.labels("", 0)
 	traits.Reversal.How = fmt.Sprintf("remove the containers %s* that this release started (docker rm -f): the old ones keep running until the commit", l.family())
 	return traits
@@ -25,6 +28,11 @@ func (s *Step) Outputs(ctx context.Context, a ripcord.Attempt) (map[string]ripco
 	_, all, err := s.service(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if r := s.settings.Replace; r != nil && r.Look {
+		return service.LookOutputs(s.settings.Instances, known(all)), nil
+	} else if r != nil {
+		return service.ReplacedOutputs(a.Progress, service.Of(s.scope.Run, known(s.covered(all))))
 	}
 	return service.Outputs(a.Progress, s.scope.Run, known(all))
 }
@@ -38,6 +46,9 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 	colour, err := s.chooser(e).Colour(known(all))
 	if err != nil {
 		return "", err
+	}
+	if s.settings.Replace != nil {
+		return s.explainReplace(ctx, e, all), nil
 	}
 	text := fmt.Sprintf("starts %s of %s %s from %s%s", service.Plural(s.settings.Instances, "container"), s.settings.Service, s.scope.Version, s.called(), s.whence(ctx, e))
 	return text + service.Beside(colour, s.settings.Service, s.described(setsOf(all)), len(all) == 0), nil

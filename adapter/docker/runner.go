@@ -28,24 +28,24 @@ type runner struct {
 // together is how many containers are started at once.
 const together = 8
 
-// start starts all containers. One that an earlier attempt left is kept when it
+// start starts the containers with these numbers. One that an earlier attempt left is kept when it
 // is healthy; otherwise it gives way to a new one, for how that attempt failed is
 // no failure of this one.
-func (r runner) start(ctx context.Context, w *service.Watch, all []container) error {
-	own, count := r.step.own(all), r.step.settings.Instances
-	restarts, results := make([]int, count), make([]error, count)
+func (r runner) start(ctx context.Context, w *service.Watch, all []container, numbers []int) error {
+	own := r.step.own(all)
+	restarts, results := make([]int, len(numbers)), make([]error, len(numbers))
 	room := make(chan struct{}, together)
 	var wait sync.WaitGroup
-	for i := range count {
+	for i, number := range numbers {
 		wait.Go(func() {
 			room <- struct{}{}
-			restarts[i], results[i] = r.begin(ctx, w.Place, i+1, own)
+			restarts[i], results[i] = r.begin(ctx, w.Place, number, own)
 			<-room
 		})
 	}
 	wait.Wait()
-	for i := range count {
-		w.Follow(i+1, restarts[i])
+	for i, number := range numbers {
+		w.Follow(number, restarts[i])
 	}
 	return errors.Join(results...)
 }
@@ -90,7 +90,7 @@ func (r runner) Order(ctx context.Context, p service.Place, number int) error {
 		id, err = r.engine.create(ctx, d)
 	}
 	if err == nil {
-		err = r.engine.start(ctx, id)
+		err = r.step.launch(ctx, r.engine, id)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -258,7 +258,7 @@ func (s *Step) hostConfig(inside, outside int) hostConfig {
 	memory, _ := bytesOf(set.Limits.Memory)
 	cpu, _ := processors(set.Limits.CPU)
 	h := hostConfig{
-		Binds: set.Volumes, RestartPolicy: restartPolicy{set.Restart},
+		Binds: set.Volumes, RestartPolicy: restartPolicy{Name: set.Restart},
 		Memory: memory, MemorySwap: memory, NanoCPUs: cpu, PidsLimit: int64(set.Limits.Tasks),
 	}
 	if set.Limits.Files > 0 {

@@ -63,6 +63,9 @@ type Settings struct {
 	Address string `json:"address,omitempty"`
 	// Socket is the engine's; empty is /var/run/docker.sock.
 	Socket string `json:"socket,omitempty"`
+	// Replace puts the containers in the places of the old ones; nil starts them
+	// beside those.
+	Replace *service.Replace `json:"replace,omitempty"`
 
 	ports service.Range
 }
@@ -170,6 +173,9 @@ func (s *Settings) numbers(wrong service.Problem) error {
 		return wrong("use a positive number", "grace is negative")
 	case s.Port < 0 || s.Port > 65535:
 		return wrong("give the number from 1 to 65535 that the program listens on", "port is %d", s.Port)
+	}
+	if err := s.Replace.Refuse(s.Instances, wrong); err != nil {
+		return err
 	}
 	return s.Health.Refuse(wrong)
 }

@@ -57,7 +57,8 @@ type portBinding struct {
 }
 
 type restartPolicy struct {
-	Name string `json:"Name"`
+	Name    string `json:"Name"`
+	Retries int    `json:"MaximumRetryCount,omitempty"`
 }
 
 type ulimit struct {

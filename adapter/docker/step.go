@@ -65,6 +65,9 @@ func (s *Step) apply(ctx context.Context, a ripcord.Attempt) error {
 	if err != nil {
 		return err
 	}
+	if s.settings.Replace != nil {
+		return s.replace(ctx, a, e, all)
+	}
 	p, err := s.settle(ctx, a, e, all)
 	if err != nil {
 		return err
@@ -74,7 +77,7 @@ func (s *Step) apply(ctx context.Context, a ripcord.Attempt) error {
 	}
 	r := runner{s, e, p.Image}
 	w := &service.Watch{Runtime: r, Chooser: s.chooser(e), Health: &s.settings.Health.Health, Dial: s.dial(e), Attempt: a, Place: p}
-	if err := r.start(ctx, w, all); err != nil {
+	if err := r.start(ctx, w, all, (&service.Replace{}).New(s.settings.Instances)); err != nil {
 		return err
 	}
 	service.Note(a.Output, "%s of %s started in %s on %s", service.Plural(s.settings.Instances, "container"), s.settings.Service, p.Colour, p.Addresses())
@@ -85,15 +88,20 @@ func (s *Step) apply(ctx context.Context, a ripcord.Attempt) error {
 	return nil
 }
 
-// Undo stops and removes exactly the containers of this run.
+// Undo stops and removes exactly the containers of this run that the step has
+// started, and starts those again that it has stopped.
 func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
-	return s.removeThose(ctx, a, s.mine)
+	err := s.removeThose(ctx, a, func(c *container) bool { return s.mine(c) && s.covers(c) })
+	if err != nil || s.settings.Replace == nil {
+		return err
+	}
+	return s.patiently(ctx, a, func() error { return s.restore(ctx, a) })
 }
 
 // Finish stops and removes the service's containers of all other runs: the
 // release is committed, and no way back needs them any more.
 func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
-	return s.removeThose(ctx, a, func(c *container) bool { return !s.mine(c) })
+	return s.removeThose(ctx, a, func(c *container) bool { return !s.mine(c) && s.covers(c) })
 }
 
 func (s *Step) removeThose(ctx context.Context, a ripcord.Attempt, chosen func(c *container) bool) error {
@@ -131,10 +139,12 @@ func (s *Step) own(all []container) []container {
 
 // labels are those of one of this run's containers; number 0 is none.
 func (s *Step) labels(colour string, number int) labels {
+	configured := s.settings
+	configured.Replace = nil // which step started it is no property of a container
 	return labels{
 		Application: s.scope.Application, Environment: s.scope.Environment, Service: s.settings.Service,
 		Colour: colour, Number: number, Run: string(s.scope.Run), Step: string(s.id), Version: s.scope.Version,
-		Configuration: service.Digest(s.settings),
+		Configuration: service.Digest(configured),
 	}
 }
 
