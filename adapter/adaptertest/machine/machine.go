@@ -30,10 +30,19 @@ type Options struct {
 	// Binds shows folders or files of this machine inside, read-only: inside
 	// path to outside path.
 	Binds map[string]string
+	// Network connects it with this machine, which reaches it at Address.
+	Network bool
 }
 
 // Machine is one booted machine.
 type Machine struct {
+	// Address is where this machine reaches it; empty where it has no network but
+	// its own.
+	Address string
+
+	cable   int
+	network bool
+
 	name string
 	dir  string
 	cmd  *exec.Cmd
@@ -87,6 +96,11 @@ func boot(ctx context.Context, o Options) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Network {
+		if err := networked(); err != nil {
+			return nil, err
+		}
+	}
 	dir, err := os.MkdirTemp("", "ripcord-machine-")
 	if err != nil {
 		return nil, err
@@ -94,7 +108,7 @@ func boot(ctx context.Context, o Options) (*Machine, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // other users live inside
 		return nil, err
 	}
-	m := &Machine{name: filepath.Base(dir), dir: dir, console: &console{}, ended: make(chan struct{})}
+	m := &Machine{name: filepath.Base(dir), dir: dir, network: o.Network, console: &console{}, ended: make(chan struct{})}
 	args := []string{"--mount", "--propagation", "private", "--pid", "--mount-proc", "--fork", "--kill-child", "--", "sh", "-c", start, "machine", from, dir, m.name}
 	for inside, outside := range o.Binds {
 		args = append(args, "--bind-ro="+outside+":"+inside)
@@ -206,12 +220,17 @@ func prune(tree string) bool {
 
 // up waits until another leader than before has booted the machine.
 func (m *Machine) up(ctx context.Context, before int) error {
+	connected := !m.network
 	return m.until(ctx, "the machine is up", func() bool {
 		leader := m.findLeader()
 		if leader == 0 || leader == before {
 			return false
 		}
 		m.leader = leader
+		if !connected && m.connect(ctx) != nil {
+			return false
+		}
+		connected = true
 		out, err := m.Command(ctx, "systemctl", "is-system-running", "--wait").Output()
 		state := strings.TrimSpace(string(out))
 		return err == nil || state == "degraded"

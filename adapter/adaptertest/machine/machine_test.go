@@ -1,9 +1,12 @@
 package machine_test
 
 import (
+	"errors"
 	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest/machine"
 )
@@ -57,5 +60,47 @@ func TestMachine(t *testing.T) {
 	hello := make([]byte, 4)
 	if _, err := io.ReadFull(c, hello); err != nil || string(hello) != "SSH-" {
 		t.Errorf("sshd says %q, %v", hello, err)
+	}
+}
+
+// TestNetwork: this machine reaches the other ones at addresses of their own, also
+// after a reboot, and not while their cable is pulled.
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	one, two := machine.Start(t, machine.Options{Network: true}), machine.Start(t, machine.Options{Network: true})
+	if one.Address == two.Address {
+		t.Fatalf("both machines have the address %s", one.Address)
+	}
+	greets := func(m *machine.Machine, patience time.Duration) error {
+		c, err := (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", net.JoinHostPort(m.Address, "22"))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }()
+		_, err = io.ReadFull(c, make([]byte, 4))
+		return err
+	}
+	for _, m := range []*machine.Machine{one, two} {
+		if known := m.SSH(t, "ssh-ed25519 AAAA nobody\n"); !strings.HasPrefix(known, m.Address+" ssh-ed25519 ") {
+			t.Errorf("known as %q", known)
+		}
+		if err := greets(m, time.Minute); err != nil {
+			t.Errorf("at %s: %v", m.Address, err)
+		}
+	}
+	one.Plug(t, false)
+	if err := greets(one, time.Second); err == nil {
+		t.Error("it answers without its cable")
+	}
+	one.Plug(t, true)
+	if err := errors.Join(greets(one, time.Minute), greets(two, time.Minute)); err != nil {
+		t.Error(err)
+	}
+	was := one.Address
+	if err := one.Reboot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := greets(one, time.Minute); err != nil || one.Address != was {
+		t.Errorf("after a reboot at %s, was %s: %v", one.Address, was, err)
 	}
 }

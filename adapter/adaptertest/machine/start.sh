@@ -13,6 +13,11 @@ for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
 done
 mount -t tmpfs -o mode=755 machine "$dir"
 mkdir "$dir/upper" "$dir/work" "$dir/root"
+# No test needs what systemd's generators make, and each reload would run them all.
+mkdir -p "$dir/upper/etc/systemd/system-generators"
+for generator in "$root"/lib/systemd/system-generators/*; do
+  ln -s /dev/null "$dir/upper/etc/systemd/system-generators/${generator##*/}"
+done
 mount -t overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" machine "$dir/root"
 on() {
   systemd-nspawn --quiet --settings=no --register=no --keep-unit --boot \
