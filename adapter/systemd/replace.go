@@ -115,7 +115,7 @@ func (s *Step) park(ctx context.Context, a ripcord.Attempt, h host, units []unit
 	for i := range units {
 		service.Note(a.Output, "stopping %s of %s %s", units[i].Name, s.settings.Service, units[i].Version)
 	}
-	if _, err := h.run(ctx, append([]string{"systemctl", "disable", "--quiet"}, names(units)...)...); err != nil {
+	if err := h.disable(ctx, units); err != nil {
 		return err
 	}
 	return h.halt(ctx, units)
@@ -126,10 +126,14 @@ func (s *Step) restore(ctx context.Context, a ripcord.Attempt, h host, all []uni
 	if s.settings.Replace.Look {
 		return nil
 	}
-	if err := s.drop(ctx, a, h, all, s.own(s.covered(all))); err != nil {
+	own := s.own(s.covered(all))
+	if err := s.drop(ctx, a, h, all, own); err != nil {
 		return err
 	}
 	r, ok, err := service.RecordedReplaced(a.Progress)
+	if err == nil && len(own) > 0 && len(r.Old) == 0 {
+		err = h.reload(ctx)
+	}
 	if err != nil || !ok || len(r.Old) == 0 {
 		return err
 	}
@@ -148,14 +152,13 @@ func (s *Step) restore(ctx context.Context, a ripcord.Attempt, h host, all []uni
 		}
 	}
 	if len(enabled) > 0 {
-		if _, err := h.run(ctx, append([]string{"systemctl", "enable", "--quiet"}, enabled...)...); err != nil {
+		// start lets systemd hear of it.
+		if _, err := h.run(ctx, append([]string{"systemctl", "enable", "--quiet", "--no-reload"}, enabled...)...); err != nil {
 			return err
 		}
 	}
-	if len(running) > 0 {
-		if err := h.start(ctx, running...); err != nil {
-			return err
-		}
+	if err := h.start(ctx, running...); err != nil {
+		return err
 	}
 	service.Note(a.Output, "started again: %s", strings.Join(running, ", "))
 	w := service.Watch{Runtime: former{s, h, &r}, Chooser: s.fixed(h), Health: &s.settings.Health, Dial: h.dial(), Attempt: a}
@@ -166,7 +169,8 @@ func (s *Step) restore(ctx context.Context, a ripcord.Attempt, h host, all []uni
 	return nil
 }
 
-// drop removes units; their colour's files go with the last of them.
+// drop removes units; their colour's files go with the last of them. Whoever calls
+// it lets systemd read its units again.
 func (s *Step) drop(ctx context.Context, a ripcord.Attempt, h host, all, units []unit) error {
 	if len(units) == 0 {
 		return nil
@@ -174,7 +178,7 @@ func (s *Step) drop(ctx context.Context, a ripcord.Attempt, h host, all, units [
 	for i := range units {
 		service.Note(a.Output, "removing %s of %s %s", units[i].Name, s.settings.Service, units[i].Version)
 	}
-	if _, err := h.run(ctx, append([]string{"systemctl", "disable", "--quiet"}, names(units)...)...); err != nil {
+	if err := h.disable(ctx, units); err != nil {
 		return err
 	}
 	if err := h.halt(ctx, units); err != nil {
@@ -196,8 +200,7 @@ func (s *Step) drop(ctx context.Context, a ripcord.Attempt, h host, all, units [
 			}
 		}
 	}
-	_, err := h.run(ctx, "systemctl", "daemon-reload")
-	return err
+	return nil
 }
 
 // forget lets the step's units start at boot, and removes the old ones.
@@ -209,7 +212,11 @@ func (s *Step) forget(ctx context.Context, a ripcord.Attempt, h host, all []unit
 	if err := h.enable(ctx, s.own(covered)); err != nil {
 		return err
 	}
-	return s.drop(ctx, a, h, all, s.olds(covered))
+	olds := s.olds(covered)
+	if err := s.drop(ctx, a, h, all, olds); err != nil || len(olds) == 0 {
+		return err
+	}
+	return h.reload(ctx)
 }
 
 // replaceTraits says that going back is exact.

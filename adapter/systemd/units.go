@@ -239,8 +239,11 @@ func (h host) install(ctx context.Context, d *definition) error {
 // start lets systemd read its units again and starts some. That one of them ends
 // at once is no error here: whoever looks sees it.
 func (h host) start(ctx context.Context, units ...string) error {
-	if _, err := h.run(ctx, "systemctl", "daemon-reload"); err != nil {
+	if err := h.reload(ctx); err != nil {
 		return err
+	}
+	if len(units) == 0 {
+		return nil
 	}
 	_, err := h.run(ctx, append([]string{"systemctl", "start"}, units...)...)
 	if failed, ok := errors.AsType[*commandError](err); ok && failed.exit.Code == 1 && failed.exit.Signal == "" {
@@ -251,10 +254,18 @@ func (h host) start(ctx context.Context, units ...string) error {
 
 // enable makes units start at boot, and now where they do not run.
 func (h host) enable(ctx context.Context, units []unit) error {
+	units = slices.DeleteFunc(slices.Clone(units), func(u unit) bool { return u.Enabled && u.running() })
 	if len(units) == 0 {
 		return nil
 	}
 	_, err := h.run(ctx, append([]string{"systemctl", "enable", "--quiet", "--now"}, names(units)...)...)
+	return err
+}
+
+// disable lets units not start at boot any more. systemd hears of it with its next
+// reload: halt begins with one.
+func (h host) disable(ctx context.Context, units []unit) error {
+	_, err := h.run(ctx, append([]string{"systemctl", "disable", "--quiet", "--no-reload"}, names(units)...)...)
 	return err
 }
 
@@ -263,7 +274,7 @@ func (h host) halt(ctx context.Context, units []unit) error {
 	if len(units) == 0 {
 		return nil
 	}
-	if _, err := h.run(ctx, "systemctl", "daemon-reload"); err != nil {
+	if err := h.reload(ctx); err != nil {
 		return err
 	}
 	if _, err := h.run(ctx, append([]string{"systemctl", "stop"}, names(units)...)...); err != nil {
@@ -284,7 +295,7 @@ func (h host) remove(ctx context.Context, units []unit) error {
 		return nil
 	}
 	all := names(units)
-	if _, err := h.run(ctx, append([]string{"systemctl", "disable", "--quiet"}, all...)...); err != nil {
+	if err := h.disable(ctx, units); err != nil {
 		return err
 	}
 	if err := h.halt(ctx, units); err != nil {
@@ -302,6 +313,12 @@ func (h host) remove(ctx context.Context, units []unit) error {
 			}
 		}
 	}
+	return h.reload(ctx)
+}
+
+// reload lets systemd read its units again. That is the most expensive thing to
+// ask of it.
+func (h host) reload(ctx context.Context) error {
 	_, err := h.run(ctx, "systemctl", "daemon-reload")
 	return err
 }
