@@ -15,12 +15,17 @@ import (
 // back, newest first, with as few instances unavailable as on the way there.
 func (d *decoder) replacements() {
 	var steps []*step
-	for _, s := range d.steps {
+	for i, s := range d.steps {
 		if s.replacing == nil {
 			steps = append(steps, s)
 			continue
 		}
 		d.checkInPlace(s)
+		if !s.given { // those of its parts that stand side by side need the same
+			if s.given = true; i > 0 {
+				s.needs = []reference{{d.steps[i-1].name, s.at}}
+			}
+		}
 		parts, ends := d.batches(s)
 		if len(parts) > 1 {
 			d.ends[s.name] = ends
