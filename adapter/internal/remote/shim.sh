@@ -79,7 +79,7 @@ supervise() { # in a session of its own; the words are the command
   trap 'late=1' USR1
   trap '' HUP INT
   began $$
-  echo "$$ $ticks $boot" >shim.tmp && mv -f shim.tmp shim
+  echo "$$ $ticks $boot" >shim # who reads it half-written finds us by our environment
   started=$(date +%s)
   (
     trap - TERM USR1 HUP INT
@@ -115,13 +115,15 @@ follow() {
     living='' ended=''
     alive "$dir" && living=1
     [ -e exit ] && ended=1
-    size=$(wc -c 2>/dev/null <output || echo 0)
+    size=0
+    [ ! -s output ] || size=$(wc -c <output)
     if [ "$size" -gt "$offset" ]; then
       tail -c "+$((offset + 1))" output | head -c "$((size - offset))"
       offset=$size
     fi
     if [ -n "$ended" ]; then
-      printf 'ripcord-exit: %s\n' "$(cat exit)" >&2
+      read -r ended <exit
+      printf 'ripcord-exit: %s\n' "$ended" >&2
       [ ! -s ../outputs ] || head -c 1048577 ../outputs >&2
       exit 0
     fi
