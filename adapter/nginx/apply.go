@@ -31,9 +31,21 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err := s.feasible(before, want); err != nil {
 		return err
 	}
-	if err := s.ready(ctx, a, goal.Sides[0]); err != nil {
+	if err := s.ready(ctx, a, goal.Sides[0].addresses()); err != nil {
 		return err
 	}
+	if err := s.put(ctx, a, before, want); err != nil {
+		return err
+	}
+	say(a, "requests to upstream %s go to %s", s.settings.Upstream, goal.routed())
+	if goal.split() {
+		return nil
+	}
+	return s.drained(ctx, a)
+}
+
+// put gives our file another text, and makes nginx serve it.
+func (s *Step) put(ctx context.Context, a ripcord.Attempt, before, want image) error {
 	if begun, _, _ := recorded(a); !begun {
 		// One that is just starting has not all of its workers yet.
 		limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
@@ -52,20 +64,18 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 	if err := s.served(ctx, a); err != nil {
 		return errors.Join(err, s.putBack(ctx, before, want))
 	}
-	say(a, "requests to upstream %s go to %s", s.settings.Upstream, goal.routed())
-	if goal.split() {
-		return nil
-	}
-	return s.drained(ctx, a)
+	return nil
 }
 
 // goal is what Apply makes of the before-image.
-func (s *Step) goal(before image) (model, image, error) {
+func (s *Step) goal(before image) (model, image, error) { return s.goalOf(before, s.settings.toward) }
+
+func (s *Step) goalOf(before image, toward func(was model) model) (model, image, error) {
 	was, err := s.settings.understand(before.Text)
 	if err != nil {
 		return was, before, &ripcord.Failure{Class: ripcord.FailedTarget, Final: true, Summary: s.notOurs(err).Error()}
 	}
-	goal := s.settings.toward(was)
+	goal := toward(was)
 	want := before
 	if want.Text, err = goal.text(); err != nil {
 		return goal, want, err
@@ -116,16 +126,15 @@ func (s *Step) putBack(ctx context.Context, before, want image) error {
 	return s.place(before)
 }
 
-// ready probes the new side until each target has answered well often enough in a
-// row.
-func (s *Step) ready(ctx context.Context, a ripcord.Attempt, newer side) error {
+// ready probes addresses until each has answered well often enough in a row.
+func (s *Step) ready(ctx context.Context, a ripcord.Attempt, addresses []string) error {
 	set := s.settings.Health
 	asker := health.Asker{Scope: s.scope, Step: s.id}
-	questions, err := asker.Questions(health.Settings{Targets: strings.Join(newer.addresses(), ","), Path: set.HTTP, AttemptTimeout: set.Timeout})
+	questions, err := asker.Questions(health.Settings{Targets: strings.Join(addresses, ","), Path: set.HTTP, AttemptTimeout: set.Timeout})
 	if err != nil {
 		return err
 	}
-	say(a, "waiting until %s are ready", strings.Join(newer.addresses(), ", "))
+	say(a, "waiting until %s are ready", strings.Join(addresses, ", "))
 	limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
 	defer cancel()
 	good := make([]int, len(questions))
@@ -155,8 +164,16 @@ func (s *Step) ready(ctx context.Context, a ripcord.Attempt, newer side) error {
 		}
 		return &ripcord.Failure{
 			Class:   ripcord.FailedHealth,
-			Summary: fmt.Sprintf("the new side of upstream %s did not become ready within %s: %s", s.settings.Upstream, s.settings.Ready, problems[0]),
+			Summary: fmt.Sprintf("%s did not become ready within %s: %s", s.newcomers(), s.settings.Ready, problems[0]),
 			Lines:   problems,
 		}
 	}
+}
+
+// newcomers are what is to get requests, for people.
+func (s *Step) newcomers() string {
+	if s.settings.State != "" {
+		return "instances that are to come back into upstream " + s.settings.Upstream
+	}
+	return "the new side of upstream " + s.settings.Upstream
 }

@@ -57,7 +57,7 @@ func (m model) carriers() []string {
 	var all []string
 	for _, side := range m.Sides {
 		for _, server := range side.Servers {
-			if side.Share > 0 && server.Weight > 0 { // the others are down by the user's own word
+			if side.Share > 0 && server.Weight > 0 && !server.Out { // those without weight are down by the user's own word
 				all = append(all, server.Address)
 			}
 		}

@@ -136,38 +136,53 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	b := startBalancer(t, upstream(blue))
+	killed(t, b, spec(t, b, "green", nil, green), "green", "blue")
+}
+
+// TestMembersKilled does so with a step that takes a server out of rotation.
+func TestMembersKilled(t *testing.T) {
+	t.Parallel()
+	first, second := startTarget(t, "first"), startTarget(t, "second")
+	b := startBalancer(t, upstream(first, second))
+	killed(t, b, memberSpec(t, b, "drain", nil, first), "second", "first")
+}
+
+// killed kills executors of a step that lets one answer everything, and that is taken
+// back to the other one, or to both.
+func killed(t *testing.T, b *balancer, shift ripcord.StepSpec, after, before string) {
+	t.Helper()
 	world := b.state(t)
-	shift := spec(t, b, "green", nil, green)
 	for n := 0; ; n++ {
 		e := executor{t.TempDir()}
-		before, err := open(t, adaptertest.NewScope(t), shift).Check(t.Context())
+		step := openMember(t, shift)
+		image, err := step.Check(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		e.write(t, "spec", shift)
-		e.write(t, "before", before)
-		after := time.Duration(n) * 7 * time.Millisecond
-		killed := e.kill(t, "apply", after)
+		e.write(t, "before", image)
+		when := time.Duration(n) * 7 * time.Millisecond
+		died := e.kill(t, "apply", when)
 		b.valid(t)
 		if n%2 == 0 {
 			e.kill(t, "apply", time.Minute)
-			if now, err := open(t, adaptertest.NewScope(t), shift).Check(t.Context()); err != nil || now.Presence != ripcord.Present {
-				t.Fatalf("killed after %s: %s (%s), %v", after, now.Presence, now.Detail, err)
+			if now, err := step.Check(t.Context()); err != nil || now.Presence != ripcord.Present {
+				t.Fatalf("killed after %s: %s (%s), %v", when, now.Presence, now.Detail, err)
 			}
-			if got := b.answers(t, 5); got["green"] != 5 {
-				t.Fatalf("killed after %s: %v", after, got)
+			if got := b.answers(t, 5); got[after] != 5 {
+				t.Fatalf("killed after %s: %v", when, got)
 			}
 		}
-		e.kill(t, "undo", after)
+		e.kill(t, "undo", when)
 		b.valid(t)
 		e.kill(t, "undo", time.Minute)
 		if now := b.state(t); now != world {
-			t.Fatalf("killed after %s:\nwas\n%s\nis\n%s", after, world, now)
+			t.Fatalf("killed after %s:\nwas\n%s\nis\n%s", when, world, now)
 		}
-		if got := b.answers(t, 5); got["blue"] != 5 {
-			t.Fatalf("killed after %s and undone: %v", after, got)
+		if got := b.answers(t, 5); got[after]+got[before] != 5 || got[before] == 0 {
+			t.Fatalf("killed after %s and undone: %v", when, got)
 		}
-		if !killed && n%2 == 1 {
+		if !died && n%2 == 1 {
 			return
 		}
 	}

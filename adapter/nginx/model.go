@@ -40,6 +40,8 @@ type side struct {
 type server struct {
 	Address string `json:"address"`
 	Weight  int    `json:"weight"`
+	// Out of rotation: it keeps its place, and gets no requests.
+	Out bool `json:"out,omitempty"`
 }
 
 // addresses are sorted.
@@ -52,8 +54,23 @@ func (s side) addresses() []string {
 	return out
 }
 
+// out are the addresses out of rotation.
+func (s side) out() []string {
+	var out []string
+	for _, server := range s.Servers {
+		if server.Out {
+			out = append(out, server.Address)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func (s side) describe() string {
 	name := strings.Join(s.addresses(), ", ")
+	if out := s.out(); len(out) > 0 {
+		name += "; out of rotation: " + strings.Join(out, ", ")
+	}
 	if s.Name != "" {
 		name = s.Name + " (" + name + ")"
 	}

@@ -39,7 +39,11 @@ func (a *Adapter) Open(_ context.Context, spec ripcord.StepSpec, scope ripcord.S
 	if err != nil {
 		return nil, err
 	}
-	return &Step{id: spec.ID, settings: settings, scope: scope}, nil
+	step := &Step{id: spec.ID, settings: settings, scope: scope}
+	if settings.State != "" {
+		return &Member{of: step}, nil
+	}
+	return step, nil
 }
 
 // Step shifts the traffic of one upstream.

@@ -119,7 +119,7 @@ func FuzzUnderstand(f *testing.F) {
 // sends as many visitors as it should.
 func TestWeights(t *testing.T) {
 	t.Parallel()
-	before := model{Sides: []side{{Share: 100, Servers: []server{{"b:1", 1}, {"b:2", 3}}}}}
+	before := model{Sides: []side{{Share: 100, Servers: []server{{Address: "b:1", Weight: 1}, {Address: "b:2", Weight: 3}}}}}
 	for _, share := range []float64{0.01, 0.1, 1, 5, 33.3, 50, 99.99, 99.9999} {
 		s := Settings{Upstream: "shop", Targets: "g:1,g:2,g:3", Weight: &share}
 		m := s.toward(before)

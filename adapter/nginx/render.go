@@ -41,9 +41,14 @@ func (m model) render() string {
 			line("    # %s", percent(side.Share)+" "+side.Name)
 		}
 		for i, server := range side.Servers {
-			if weights[n][i] > 0 {
-				line("    server %s;", strings.TrimSpace(fmt.Sprintf("%s weight=%d %s", quoted(server.Address), weights[n][i], m.Options)))
+			if weights[n][i] == 0 {
+				continue
 			}
+			words := strings.TrimSpace(fmt.Sprintf("%s weight=%d %s", quoted(server.Address), weights[n][i], m.Options))
+			if server.Out {
+				words += " down"
+			}
+			line("    server %s;", words)
 		}
 	}
 	if !m.keeps("zone") {

@@ -43,6 +43,14 @@ type Settings struct {
 	Drain ripcord.Duration `json:"drain_timeout"`
 	// Ready is how long the new side may take to become ready, and nginx to reload.
 	Ready ripcord.Duration `json:"ready_timeout"`
+	// Members, when State is drain or ready, are the addresses, separated by commas,
+	// whose servers the step takes out of rotation or puts back; none where none
+	// has traffic yet. Nothing is shifted then.
+	Members string `json:"members"`
+	State   string `json:"state"`
+	// MaxUnavailable is how many servers may be out of rotation or not answer with
+	// those that leave it; 0 is no bound.
+	MaxUnavailable int `json:"max_unavailable"`
 }
 
 // Health says what is asked of the new side before it gets traffic.
@@ -61,6 +69,12 @@ const (
 	defaultPatient = ripcord.Duration(30 * time.Second)
 	defaultConfig  = "/etc/nginx/nginx.conf"
 	full           = 100.0 // percent
+)
+
+// What a step does with Members.
+const (
+	stateDrain = "drain"
+	stateReady = "ready"
 )
 
 func decode(spec ripcord.StepSpec) (Settings, error) {
@@ -97,7 +111,11 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 		return wrong("write an absolute path, for example /var/log/nginx/ripcord-shop.log", "log %q cannot be used", s.Log)
 	case s.Cookie != "" && !regexp.MustCompile(`^[A-Za-z0-9_]+$`).MatchString(s.Cookie):
 		return wrong("write the name of a cookie of letters, digits and _, which is what nginx can read", "cookie %q cannot be used", s.Cookie)
-	case s.Targets == "":
+	case s.State != "" && s.State != stateDrain && s.State != stateReady:
+		return wrong("use drain or ready", "the state %q is not one that servers have here", s.State)
+	case s.MaxUnavailable < 0:
+		return wrong("use a positive number", "max_unavailable is negative")
+	case s.Targets == "" && s.State == "":
 		return wrong("deploy the service in an earlier step", "no targets")
 	case s.Colour != "" && !unresolved(s.Colour) && !regexp.MustCompile(`^[A-Za-z0-9_.-]+$`).MatchString(s.Colour):
 		return wrong("write a word, for example blue", "colour %q is not a name", s.Colour)
@@ -109,7 +127,7 @@ func (s *Settings) validate(spec ripcord.StepSpec) error {
 	if err := s.Health.validate(); err != nil {
 		return wrong("see the settings of kind shift", "%w", err)
 	}
-	if unresolved(s.Targets) {
+	if unresolved(s.Targets) || s.State != "" {
 		return nil
 	}
 	if err := s.validTargets(); err != nil {

@@ -23,6 +23,23 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 			from = append(from, want)
 		}
 	}
+	return s.takeBack(ctx, a, before, from, way{
+		ready: func(now image) error { return s.backServes(ctx, a, before, now) },
+		last:  !s.routes(before), // else the way back goes on: the steps before are undone next
+	})
+}
+
+// way is how a step goes back.
+type way struct {
+	// ready waits until what is to have traffic again can have it.
+	ready func(now image) error
+	// last waits for old workers, because what they use may stop next.
+	last bool
+}
+
+// takeBack makes nginx serve the before-image; from are the versions of our file
+// that the step knows.
+func (s *Step) takeBack(ctx context.Context, a ripcord.Attempt, before image, from []image, w way) error {
 	now, err := s.look()
 	if err != nil {
 		return err
@@ -32,7 +49,7 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if foreign { // users come first, and nothing is lost
 		say(a, "somebody else changed %s since this step began: it is put back, and what they wrote is in the evidence", s.settings.Include)
 	}
-	if err := s.backServes(ctx, a, before, now.image); err != nil {
+	if err := w.ready(now.image); err != nil {
 		return err
 	}
 	if err := s.replace(ctx, before, append(from, now.image)...); err != nil {
@@ -54,7 +71,7 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if was, err := s.settings.understand(before.Text); err == nil {
 		say(a, "requests to upstream %s go to %s again", s.settings.Upstream, was.routed())
 	}
-	if s.routes(before) { // the way back goes on: the steps before are undone next
+	if !w.last {
 		return nil
 	}
 	return s.drained(ctx, a)
