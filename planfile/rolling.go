@@ -2,7 +2,6 @@ package planfile
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -94,10 +93,7 @@ func (d *decoder) readReplacing(s *step, n *node, of *service, file deployFile) 
 	if file.strategy != recreate && file.strategy != rolling {
 		return
 	}
-	d.checkDrainer(n, of, file.strategy)
-	if of.runtime != "" && !slices.Contains(replacers(), of.runtime) {
-		d.add(n.field("strategy").at, 1, "use strategy blue-green", "the runtime %s cannot put instances in the places of others in this version, as strategy %s needs", of.runtime, file.strategy)
-	}
+	d.checkDrain(n, of)
 	s.replacing = &replacing{strategy: file.strategy, at: n.at, pause: file.pause, drain: file.drain, readyTimeout: file.readyTimeout}
 	all, noun := of.settings.Instances, "instances"
 	if len(of.machines) > 1 {
@@ -109,25 +105,14 @@ func (d *decoder) readReplacing(s *step, n *node, of *service, file deployFile) 
 	}
 }
 
-// checkDrainer refuses a balancer that cannot do what the strategy needs of it, and
-// settings about one where there is none.
-func (d *decoder) checkDrainer(n *node, of *service, strategy string) {
-	b := d.balancers[of.balancer]
+// checkDrain refuses settings about a balancer where there is none.
+func (d *decoder) checkDrain(n *node, of *service) {
 	for _, key := range []string{"drain", "ready_timeout"} {
-		if f := n.field(key); f != nil && b == nil {
+		if f := n.field(key); f != nil && d.balancers[of.balancer] == nil {
 			d.add(f.at, f.width(), "remove it, or add `balancer: NAME` to the service", "%q is about the balancer, and the service %s has none", key, of.name)
 		}
 	}
-	if b != nil && !slices.Contains(drainers(), b.kind) {
-		d.add(n.field("strategy").at, 1, "use strategy blue-green, or put the proxy or HAProxy before "+of.name,
-			"the balancer %s is %s, which cannot take single instances out of rotation in this version, as strategy %s needs", b.name, b.kind, strategy)
-	}
 }
-
-// drainers are the balancers that take single instances out of rotation, and
-// replacers the runtimes that replace instances where they are.
-func drainers() []string  { return []string{"proxy", "haproxy"} }
-func replacers() []string { return []string{"process", "systemd", "docker"} }
 
 // sizeBatches finds how many instances are replaced at a time, and refuses what
 // leaves none, or changes none.
