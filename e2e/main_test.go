@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/dockerd"
 )
 
 // The programs that the stories run, relative to the folder of bin.
@@ -23,7 +25,12 @@ const (
 // bin is the folder of the programs.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if bin = os.Getenv(contained); bin != "" {
+		os.Exit(dockerd.Main(m))
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	var err error

@@ -91,13 +91,17 @@ func (r *roll) wanted() string {
 	return b.String()
 }
 
-// calm asserts that a load lost nothing.
+// calm asserts that a load lost nothing but what a reload of nginx loses, which it
+// tells.
 func (r *roll) calm(what string, h *harm) {
 	r.Helper()
-	h.stop(nil, false)
-	r.Logf("%s: %d requests, %d orders lost, %d others lost", what, h.report.Sent, h.orders, len(h.lost))
+	reloads := r.balancer.kind == nginxAlone
+	h.stop(nil, reloads)
+	r.Logf("%s: %d requests, %d orders lost, %d lost by a reload, %d others lost", what, h.report.Sent, h.orders, h.reloaded, len(h.lost))
 	for _, f := range h.report.Failures {
-		r.Errorf("%s: lost: %s", what, told(f))
+		if !reloads || f.Kind != "lost" || !f.Reused {
+			r.Errorf("%s: lost: %s", what, told(f))
+		}
 	}
 	if h.report.OK == 0 {
 		r.Errorf("%s: nothing was answered", what)
@@ -115,10 +119,11 @@ func (r *roll) steady() *harm {
 // TestRolling: under a load, one instance after the other is replaced in its place
 // and no request is lost. A version whose second instance cannot start gives the
 // first one back, and never touches the others. When ripcord is killed in the middle
-// of a batch, recover brings everything back.
+// of a batch, recover brings everything back. Directly behind nginx its reloads lose
+// a few requests on kept connections, and nothing else.
 func TestRolling(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{proxyAlone, haproxyAlone} {
+	for _, kind := range []string{proxyAlone, haproxyAlone, nginxAlone} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			r := newRoll(t, kind)

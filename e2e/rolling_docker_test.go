@@ -1,0 +1,48 @@
+package e2e_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/dockerd"
+)
+
+// contained is where a copy of the stories that runs beside a Docker engine of its
+// own finds the programs.
+const contained = "RIPCORD_E2E_CONTAINED"
+
+// TestRollingContainers tells the story of TestRolling with containers, whose
+// processes are looked at as all others are.
+func TestRollingContainers(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(contained) == "" {
+		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5m") //nolint:gosec // this very binary
+		again.Env = append(os.Environ(), contained+"="+bin)
+		out, err := again.CombinedOutput()
+		if t.Logf("%s", out); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	engine, err := dockerd.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := &dockerd.Image{Files: map[string]string{"/service": filepath.Join(bin, service)}, Config: map[string]any{"Entrypoint": []string{"/service"}}}
+	if err := engine.Load(image, "service:v0"); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, "rolling")
+	w.write("ripcord.yaml", strings.NewReplacer(
+		`command: ["${var.service}", `, "runtime: docker\n    image: service:v0\n    restart: \"no\"\n    socket: "+engine.Socket+"\n    command: [",
+	).Replace(w.read("ripcord.yaml")))
+	r := &roll{midSwitch: &midSwitch{world: w, balancer: newBalancer(w, proxyAlone), now: "v0", total: newTally()}}
+	w.must(0, "keeper", "start")
+	w.release(0, "v1")
+	r.forward()
+	r.badBatch()
+	r.killed("recover")
+}
