@@ -75,7 +75,7 @@ func TestReplaceTouchesItsNumbersOnly(t *testing.T) {
 	}
 	must(t, step.Apply(t.Context(), journal.Attempt(2)))
 	must(t, step.Finish(t.Context(), journal.Attempt(2)))
-	if now := fingerprint(t, scope.Application); strings.Count(now, "run-0 v1 v1 1") != 1 || strings.Count(now, "running "+string(scope.Run)) != 2 || strings.Count(now, "\n") != 3 {
+	if now := fingerprint(t, scope.Application); strings.Count(now, "running run-0 ") != 1 || strings.Count(now, "running "+string(scope.Run)) != 2 || strings.Count(now, "\n") != 3 {
 		t.Errorf("after Finish:\n%s", now)
 	}
 }
@@ -183,7 +183,7 @@ func TestReplaceSaysWhatIsGone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "container 1 of web v1 was removed by somebody else") {
 		t.Error(err)
 	}
-	if now := fingerprint(t, scope.Application); !strings.Contains(now, "running run-0 v1 v1 2") {
+	if now := fingerprint(t, scope.Application); !strings.Contains(now, "web-blue-2] running run-0 ") {
 		t.Errorf("the other one is not there:\n%s", now)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,8 +108,8 @@ func TestMembersGetNothing(t *testing.T) {
 	if strings.Contains(read(t, b.include()), "down;") {
 		t.Errorf("one is still out:\n%s", read(t, b.include()))
 	}
-	for n := len(steps) - 1; n >= 0; n-- {
-		undo(t, steps[n], journals[n])
+	for n, step := range slices.Backward(steps) {
+		undo(t, step, journals[n])
 	}
 	if now := b.state(t); now != first {
 		t.Errorf("was\n%s\nis\n%s", first, now)
