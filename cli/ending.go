@@ -263,7 +263,11 @@ func (c *command) nextLine(s *engine.State, now standing) string {
 		return c.again("show" + run)
 	case ripcord.StateHeld:
 		if s.Back {
-			return fmt.Sprintf("mend it, then: %s; or finish by hand (%s), then: %s", c.again("retry"+run),
+			without := ""
+			if s.Hold != nil && s.Hold.Step != "" {
+				without = fmt.Sprintf("; or leave %s as it is, and bring the others back: %s", s.Hold.Step, c.again("skip "+string(s.Hold.Step)+run))
+			}
+			return fmt.Sprintf("mend it, then: %s%s; or finish by hand (%s), then: %s", c.again("retry"+run), without,
 				c.again("plan --runbook"+run), c.again("close"+run+` --reason "..."`))
 		}
 		return fmt.Sprintf("%s (try again), or %s (go on without it), or %s (go back)", c.again("retry"+run), c.again("skip"+run), c.again("rollback"+run))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,34 @@ func TestFourLines(t *testing.T) {
 	e.Why = oneLine(e.Why)
 	if diff := cmp.Diff(want, e); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestHeldOnItsWayBack: a step that nobody can look at is named, with why, and so is
+// the way to bring the others back without it.
+func TestHeldOnItsWayBack(t *testing.T) {
+	t.Parallel()
+	failure := &ripcord.Failure{Summary: "the connection to machine app3 was lost"}
+	entries := []ripcord.Entry{
+		{Kind: ripcord.RunPlanned, Plan: shiftPlan(), At: at(0)},
+		{Kind: ripcord.RunStarted, At: at(0)},
+		{Kind: ripcord.StepIntent, Step: "web", Attempt: 1, At: at(1)},
+		{Kind: ripcord.StepFailed, Step: "web", Attempt: 1, At: at(2), Failure: failure},
+		{Kind: ripcord.RunRollingBack, Step: "web", Failure: failure, At: at(2)},
+	}
+	for range 5 {
+		entries = append(entries, ripcord.Entry{Kind: ripcord.StepSettled, Step: "web", At: at(3), Seen: &ripcord.Sighting{Presence: ripcord.Unknown, Detail: "machine app3: no answer within 15s"}})
+	}
+	d := engine.Decide(shiftPlan(), entries, at(60))
+	if len(d.Commands) != 1 || d.Commands[0].Entry.Kind != ripcord.RunHeld {
+		t.Fatalf("the decision is %+v", d)
+	}
+	e := (&command{}).endingOf(story(shiftPlan(), append(entries[2:], d.Commands[0].Entry)...), standing{living: true})
+	if want := "the check of step web cannot tell what is there, so its undo is not safe: machine app3: no answer within 15s"; !strings.HasPrefix(e.Why, want) {
+		t.Errorf("why: %s, want %s", e.Why, want)
+	}
+	if want := "or leave web as it is, and bring the others back: ripcord skip web --run r1"; !strings.Contains(e.Next, want) {
+		t.Errorf("next: %s, want %s", e.Next, want)
 	}
 }
 

@@ -50,7 +50,7 @@ func (d *decision) settleAll() bool {
 		case t.Effect == Undoing || t.Effect == NoEffect && !needsLook(t) || t.ordered():
 			continue
 		case t.Unknowns >= maxUnknowns:
-			d.hold(t, unproved(t), "the step's check cannot tell what is there, so undo is not safe")
+			d.hold(t, unproved(t), "the check of step "+string(t.Spec.ID)+" cannot tell what is there, so its undo is not safe"+t.blind())
 			return true
 		case d.waits(t):
 		case t.Effect == Applying:
@@ -126,7 +126,7 @@ func (d *decision) undoing(t *Step) {
 	switch {
 	case !t.Interrupted || d.waits(t):
 	case t.Unknowns >= maxUnknowns:
-		d.hold(t, unproved(t), "the interrupted undo's check cannot tell what is there")
+		d.hold(t, unproved(t), "the undo of step "+string(t.Spec.ID)+" was interrupted, and its check cannot tell what is there"+t.blind())
 	default:
 		d.settle(t, false)
 	}

@@ -164,7 +164,7 @@ func (d *decision) apply(t *Step) {
 // interrupted asks how an effect ended whose executor is gone.
 func (d *decision) interrupted(t *Step) {
 	if t.Unknowns >= maxUnknowns {
-		d.hold(t, unproved(t), "the interrupted step's check cannot tell what happened")
+		d.hold(t, unproved(t), "step "+string(t.Spec.ID)+" was interrupted, and its check cannot tell what happened"+t.blind())
 		return
 	}
 	d.settle(t, false)
@@ -196,6 +196,14 @@ func unproved(t *Step) *ripcord.Failure {
 		Class:   ripcord.FailedUnproved,
 		Summary: fmt.Sprintf("step %s was interrupted, and %s", t.Spec.ID, detail),
 	}
+}
+
+// blind is why the newest look at the step saw nothing, as the end of a sentence.
+func (t *Step) blind() string {
+	if t.Seen == nil || t.Seen.Presence != ripcord.Unknown || t.Seen.Detail == "" {
+		return ""
+	}
+	return ": " + t.Seen.Detail
 }
 
 // asks reports whether the step waits for a person's word.
