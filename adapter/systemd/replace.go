@@ -196,7 +196,7 @@ func (s *Step) drop(ctx context.Context, a ripcord.Attempt, h host, all, units [
 	for _, name := range names(units) {
 		for _, file := range []string{environmentFile(name), path.Join(unitFolder, name)} {
 			if err := h.machine.Remove(ctx, file); err != nil {
-				return fmt.Errorf("remove %s: %w", file, err)
+				return named("remove", file, err)
 			}
 		}
 	}

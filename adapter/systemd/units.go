@@ -217,7 +217,7 @@ func (h host) install(ctx context.Context, d *definition) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return fmt.Errorf("read %s: %w", file, err)
+		return named("read", file, err)
 	default:
 		l, ours := labelsIn(old)
 		if !ours || l.Application != d.labels.Application || l.Environment != d.labels.Environment || l.Service != d.labels.Service {
@@ -228,10 +228,10 @@ func (h host) install(ctx context.Context, d *definition) error {
 		}
 	}
 	if err := h.machine.WriteFile(ctx, file, text, 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
+		return named("write", file, err)
 	}
 	if err := h.machine.WriteFile(ctx, d.environmentFile(), environment, 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", d.environmentFile(), err)
+		return named("write", d.environmentFile(), err)
 	}
 	return nil
 }
@@ -309,7 +309,7 @@ func (h host) remove(ctx context.Context, units []unit) error {
 	for _, name := range all {
 		for _, file := range []string{environmentFile(name), path.Join(unitFolder, name)} {
 			if err := h.machine.Remove(ctx, file); err != nil {
-				return fmt.Errorf("remove %s: %w", file, err)
+				return named("remove", file, err)
 			}
 		}
 	}
@@ -321,6 +321,14 @@ func (h host) remove(ctx context.Context, units []unit) error {
 func (h host) reload(ctx context.Context) error {
 	_, err := h.run(ctx, "systemctl", "daemon-reload")
 	return err
+}
+
+// named says which file an error is about, unless it says so itself.
+func named(verb, file string, err error) error {
+	if strings.Contains(err.Error(), file) {
+		return err
+	}
+	return fmt.Errorf("%s %s: %w", verb, file, err)
 }
 
 func isCommand(err error) bool {
