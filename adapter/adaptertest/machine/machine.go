@@ -180,7 +180,7 @@ func (m *Machine) Stop() error {
 		_ = m.boot.Close()
 		_ = syscall.Kill(m.cmd.Process.Pid, syscall.SIGKILL) // everything of it dies with its namespace
 		<-m.ended
-		err = errors.Join(m.forget(), os.Remove(m.dir))
+		err = errors.Join(m.forget(), m.disconnect(), os.Remove(m.dir))
 	})
 	return err
 }

@@ -49,7 +49,23 @@ func (m *Machine) lay(ctx context.Context, n int) error {
 		}
 	}
 	m.cable, m.Address = n, there
+	// While the machine is off, its address leads nowhere; the cable's own route is
+	// the nearer one. The first boot has added it already.
+	_ = do(ctx, "ip", append([]string{"route", "add"}, m.nowhere()...)...)
 	return nil
+}
+
+// nowhere is the route to the machine while it is off.
+func (m *Machine) nowhere() []string {
+	return []string{"blackhole", addressOf(4*m.cable) + "/30", "metric", "4000"}
+}
+
+// disconnect removes what stays of the machine's cable.
+func (m *Machine) disconnect() error {
+	if m.Address == "" {
+		return nil
+	}
+	return do(context.Background(), "ip", append([]string{"route", "del"}, m.nowhere()...)...)
 }
 
 func addressOf(n int) string { return fmt.Sprintf("198.%d.%d.%d", 18+n>>16, n>>8&0xff, n&0xff) }
