@@ -39,7 +39,8 @@ func (s *Step) backServes(ctx context.Context, a ripcord.Attempt, before, now im
 		if len(problems) < len(old) {
 			return nil
 		}
-		if limited.Err() == nil && len(s.silent(limited, newer)) == len(newer) {
+		// The end of the wait is no answer of theirs: they have the time that a probe has.
+		if len(s.silent(ctx, newer)) == len(newer) && ctx.Err() == nil {
 			say(a, "%s does not answer (%s), but neither does the side that has the traffic now", was.routed(), problems[0])
 			return ctx.Err()
 		}

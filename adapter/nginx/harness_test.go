@@ -28,6 +28,8 @@ type target struct {
 	*httptest.Server
 	name string
 	ill  atomic.Bool
+	// lag is how long it thinks about its health.
+	lag time.Duration
 	// hold is closed to end the answers to /slow.
 	hold chan struct{}
 }
@@ -37,6 +39,7 @@ func startTarget(t *testing.T, name string) *target {
 	to := &target{name: name, hold: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(to.lag)
 		if to.ill.Load() {
 			http.Error(w, "migrations are missing", http.StatusInternalServerError)
 		}

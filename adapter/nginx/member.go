@@ -190,7 +190,12 @@ func (m *Member) Undo(ctx context.Context, a ripcord.Attempt) error {
 	if was, _, want, err := m.goal(before); err == nil && !m.open() {
 		from, members = append(from, want), m.members(was)
 	}
+	again := list(members) + ": in rotation again in upstream " + s.settings.Upstream
+	if !m.leaves() {
+		again = list(members) + ": out of rotation again in upstream " + s.settings.Upstream
+	}
 	return s.takeBack(ctx, a, before, from, way{
+		again: again,
 		ready: func(now image) error { return m.again(ctx, a, before, now, members) },
 		last:  !m.leaves(),
 	})

@@ -116,6 +116,33 @@ func TestMembersGetNothing(t *testing.T) {
 	}
 }
 
+// TestAllMembersLeave: nginx takes an upstream of which nothing is in rotation, and
+// says that it is not available.
+func TestAllMembersLeave(t *testing.T) {
+	t.Parallel()
+	all := three(t)
+	b := startBalancer(t, strings.Replace(upstream(all...), "{", "{ least_conn;", 1))
+	was := b.state(t)
+	drain := openMember(t, memberSpec(t, b, "drain", nil, all...))
+	journal := apply(t, drain)
+	if got := b.answers(t, 4); got["502 Bad Gateway"] != 4 {
+		t.Errorf("%v", got)
+	}
+	ready := openMember(t, memberSpec(t, b, "ready", nil, all...))
+	back := apply(t, ready)
+	if got := b.answers(t, 12); got["one"]+got["two"]+got["three"] != 12 {
+		t.Errorf("%v", got)
+	}
+	undo(t, ready, back)
+	undo(t, drain, journal)
+	if out := journal.Output(); !strings.Contains(out, "in rotation again in upstream shop") {
+		t.Errorf("%s", out)
+	}
+	if now := b.state(t); now != was {
+		t.Errorf("was\n%s\nis\n%s", was, now)
+	}
+}
+
 // TestMembersKeepTheirShares: those out of rotation while there is a split are so on
 // their side only, and a shift does not put them back.
 func TestMembersKeepTheirShares(t *testing.T) {

@@ -67,9 +67,10 @@ func (s side) out() []string {
 }
 
 func (s side) describe() string {
-	name := strings.Join(s.addresses(), ", ")
-	if out := s.out(); len(out) > 0 {
-		name += "; out of rotation: " + strings.Join(out, ", ")
+	out := s.out()
+	name := strings.Join(slices.DeleteFunc(s.addresses(), func(address string) bool { return slices.Contains(out, address) }), ", ")
+	if len(out) > 0 {
+		name = strings.TrimPrefix(name+"; out of rotation: "+strings.Join(out, ", "), "; ")
 	}
 	if s.Name != "" {
 		name = s.Name + " (" + name + ")"

@@ -410,6 +410,23 @@ func TestBackToNothing(t *testing.T) {
 	}
 }
 
+// TestBackToDeadSideInNoTime: that the wait is over is no sign that the side which has
+// the traffic does not answer.
+func TestBackToDeadSideInNoTime(t *testing.T) {
+	t.Parallel()
+	scope := adaptertest.NewScope(t)
+	blue, green := startTarget(t, "blue"), startTarget(t, "green")
+	b := startBalancer(t, upstream(blue))
+	journal := apply(t, open(t, scope, spec(t, b, "green", nil, green)))
+	blue.Close()
+	green.lag = 200 * time.Millisecond
+	slow := map[string]any{"ready_timeout": 0.1, "health": map[string]any{"http": "/healthz", "interval": 0.02, "timeout": 10, "successes": 2, "failures": 2}}
+	err := open(t, scope, spec(t, b, "green", slow, green)).Undo(t.Context(), journal.Attempt(1))
+	if err == nil || !strings.Contains(err.Error(), "cannot go back to") {
+		t.Fatalf("undo: %v\n%s", err, journal.Output())
+	}
+}
+
 // TestBackToDeadSide: requests do not go back to a side that is gone while the
 // other one serves; they do when that is gone as well.
 func TestBackToDeadSide(t *testing.T) {

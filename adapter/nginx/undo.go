@@ -3,6 +3,7 @@ package nginx
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -23,7 +24,12 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 			from = append(from, want)
 		}
 	}
+	again := ""
+	if was, err := s.settings.understand(before.Text); err == nil {
+		again = fmt.Sprintf("requests to upstream %s go to %s again", s.settings.Upstream, was.routed())
+	}
 	return s.takeBack(ctx, a, before, from, way{
+		again: again,
 		ready: func(now image) error { return s.backServes(ctx, a, before, now) },
 		last:  !s.routes(before), // else the way back goes on: the steps before are undone next
 	})
@@ -31,6 +37,9 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 
 // way is how a step goes back.
 type way struct {
+	// again says what is as it was, for people; empty is nothing that they could
+	// read.
+	again string
 	// ready waits until what is to have traffic again can have it.
 	ready func(now image) error
 	// last waits for old workers, because what they use may stop next.
@@ -68,8 +77,8 @@ func (s *Step) takeBack(ctx context.Context, a ripcord.Attempt, before image, fr
 			return err
 		}
 	}
-	if was, err := s.settings.understand(before.Text); err == nil {
-		say(a, "requests to upstream %s go to %s again", s.settings.Upstream, was.routed())
+	if w.again != "" {
+		say(a, "%s", w.again)
 	}
 	if !w.last {
 		return nil

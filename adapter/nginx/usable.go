@@ -158,7 +158,7 @@ func (s *Step) warnings(ctx context.Context, t *tree) []string {
 	version := s.version(ctx)
 	switch {
 	case version != "" && older(version):
-		out = append(out, "nginx "+version+" closes idle connections of clients when it reloads: at 3,000 requests a second 1 to 3 requests on kept connections may go unanswered at each shift. "+
+		out = append(out, "nginx "+version+" closes idle connections of clients when it reloads: at 3,000 requests a second 1 to 3 requests on kept connections may go unanswered at each reload. "+
 			"Where that matters, put the built-in proxy behind nginx and let it switch: that needs no reload")
 	case version != "" && !u.says("keepalive_min_timeout"):
 		out = append(out, "add `keepalive_min_timeout 5s;` to the http block: without it nginx "+version+" closes idle connections of clients when it reloads, and requests on them may go unanswered")
