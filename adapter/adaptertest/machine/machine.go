@@ -191,8 +191,8 @@ func (m *Machine) forget() error {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for _, parent := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"} {
-		tree := filepath.Join(parent, m.name)
+	for _, part := range []string{"", "systemd", "unified", "memory", "pids", "cpu", "cpuacct"} {
+		tree := filepath.Join("/sys/fs/cgroup", part, m.name)
 		for !prune(tree) {
 			select {
 			case <-ctx.Done():

@@ -57,7 +57,7 @@ func (m *Machine) lay(ctx context.Context, n int) error {
 
 // nowhere is the route to the machine while it is off.
 func (m *Machine) nowhere() []string {
-	return []string{"blackhole", addressOf(4*m.cable) + "/30", "metric", "4000"}
+	return []string{"unreachable", addressOf(4*m.cable) + "/30", "metric", "4000"}
 }
 
 // disconnect removes what stays of the machine's cable.

@@ -6,7 +6,7 @@ set -eu
 root=$1 dir=$2 name=$3
 shift 3
 # Machines must not meet in one control group: each believes to own all below it.
-for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup/memory /sys/fs/cgroup/pids /sys/fs/cgroup/cpu /sys/fs/cgroup/cpuacct; do
   [ -e "$tree/cgroup.procs" ] || continue
   mkdir "$tree/$name"
   echo $$ >"$tree/$name/cgroup.procs"
@@ -18,11 +18,21 @@ mkdir -p "$dir/upper/etc/systemd/system-generators"
 for generator in "$root"/lib/systemd/system-generators/*; do
   ln -s /dev/null "$dir/upper/etc/systemd/system-generators/${generator##*/}"
 done
+# Limits of units are to hold as on a real machine; with control groups of version 1
+# the container may only read those of memory and the like, though they are its own.
+cat >"$dir/upper/.boot" <<'end'
+#!/bin/sh
+for tree in memory pids cpu cpuacct; do
+  [ ! -e "/sys/fs/cgroup/$tree" ] || mount -o remount,rw,bind "/sys/fs/cgroup/$tree"
+done
+exec /lib/systemd/systemd
+end
+chmod 755 "$dir/upper/.boot"
 mount -t overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" machine "$dir/root"
 on() {
-  systemd-nspawn --quiet --settings=no --register=no --keep-unit --boot \
+  systemd-nspawn --quiet --settings=no --register=no --keep-unit --kill-signal=SIGRTMIN+3 \
     --directory="$dir/root" --machine="$name" --private-network --link-journal=no \
-    --resolv-conf=off --timezone=off --console=read-only "$@" </dev/null
+    --resolv-conf=off --timezone=off --console=read-only "$@" -- /.boot </dev/null
 }
 while read -r _; do
   while status=0 && { on "$@" || status=$?; } && [ $status -eq 133 ]; do
