@@ -2,6 +2,7 @@ package docker_test
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,5 +71,43 @@ func TestOnMachine(t *testing.T) {
 	sent, err := open(t, scope, settingsIn(folder, map[string]any{"machine": "app1", "socket": "/nowhere.sock"})).Pin(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "on machine app1") {
 		t.Errorf("without an engine there: %s, %v", sent, err)
+	}
+}
+
+// TestMachineIsLost: connections to the machine that break in the middle are made
+// again, on the way there and on the way back.
+func TestMachineIsLost(t *testing.T) {
+	t.Parallel()
+	scope, server := onMachine(t)
+	folder := t.TempDir()
+	away := map[string]any{"machine": "app1", "instances": 2}
+	release(t, scope, "run-0", "v1", settingsIn(folder, away))
+	before := addressed(t, scope.Application)
+	away["replace"] = map[string]any{}
+	step := open(t, scope, settingsIn(folder, away))
+	journal := journalOf(t, scope, step)
+	lose := func(when string, do func() error) {
+		t.Helper()
+		ended := make(chan error, 1)
+		go func() { ended <- do() }()
+		for !strings.Contains(journal.Output(), when) {
+			select {
+			case err := <-ended:
+				t.Fatalf("before %q: %v", when, err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		server.SignalSessions(syscall.SIGKILL)
+		if err := <-ended; err != nil {
+			t.Fatalf("%v\n%s", err, journal.Output())
+		}
+	}
+	lose("stopping ripcord-", func() error { return step.Apply(t.Context(), journal.Attempt(1)) })
+	if seen, err := step.Check(t.Context()); err != nil || seen.Presence != ripcord.Present {
+		t.Errorf("%s: %s, %v", seen.Presence, seen.Detail, err)
+	}
+	lose("stopping and removing", func() error { return step.Undo(t.Context(), journal.Attempt(1)) })
+	if after := addressed(t, scope.Application); after != before {
+		t.Errorf("going back left\n%s\nnot\n%s\n%s", after, before, journal.Output())
 	}
 }
