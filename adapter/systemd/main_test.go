@@ -1,6 +1,7 @@
 package systemd_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,13 @@ func web(address string, rest []string) int {
 	if is("broken") {
 		fmt.Fprintln(os.Stderr, "cannot open the database with", os.Getenv("TOKEN"))
 		return 1
+	}
+	if is("hungry") {
+		eaten := make([][]byte, 0, 1<<10)
+		for range cap(eaten) {
+			eaten = append(eaten, bytes.Repeat([]byte("x"), 1<<20))
+		}
+		fmt.Println("ate", len(eaten), "MiB")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()

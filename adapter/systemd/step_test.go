@@ -202,6 +202,7 @@ func TestFailureSays(t *testing.T) {
 		want   string
 	}{
 		"exits":   {nil, "broken", "-test-web-blue-1.service exited with status 1 before it was healthy: cannot open the database with ***"},
+		"starves": {map[string]any{"limits": map[string]any{"memory": "96M"}}, "hungry", "because it needed more memory than its limit of 96M before it was healthy"},
 		"program": {map[string]any{"command": []string{"/no/such/program"}, "artifact": []string{}}, "", "its program is not there or cannot be executed"},
 		"folder":  {map[string]any{"directory": "/no/such/folder"}, "", "its user cannot enter its directory"},
 	} {
@@ -226,6 +227,34 @@ func TestFailureSays(t *testing.T) {
 				t.Errorf("Apply: %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestLimitsHold: the kernel holds what is told to systemd.
+func TestLimitsHold(t *testing.T) {
+	t.Parallel()
+	scope := newScope(t)
+	limits := with(t, map[string]any{"instances": 1, "limits": map[string]any{"memory": "256M", "cpu": "50%", "tasks": 77, "files": 1234}})
+	_, outputs := release(t, scope, "run-1", "v1", limits)
+	var sees inner
+	if err := json.Unmarshal([]byte(get("http://"+outputs["addresses"].Value+"/world")), &sees); err != nil || sees.Files != 1234 {
+		t.Errorf("files %d, %v", sees.Files, err)
+	}
+	unit := "ripcord-" + scope.Application + "-test-web-blue-1.service"
+	for _, limit := range []struct{ one, two, want string }{
+		{"memory/memory.limit_in_bytes", "memory.max", "268435456"},
+		{"pids/pids.max", "pids.max", "77"},
+		{"cpu/cpu.cfs_quota_us", "cpu.max", "50000"},
+	} {
+		tree, file, _ := strings.Cut(limit.one, "/")
+		path := "/sys/fs/cgroup/" + tree + "/system.slice/" + unit + "/" + file
+		if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+			path = "/sys/fs/cgroup/system.slice/" + unit + "/" + limit.two
+		}
+		got, err := os.ReadFile(path)
+		if first, _, _ := strings.Cut(strings.TrimSpace(string(got)), " "); err != nil || first != limit.want {
+			t.Errorf("%s is %q, %v; want %s", path, got, err, limit.want)
+		}
 	}
 }
 

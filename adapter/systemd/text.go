@@ -118,7 +118,7 @@ func (d *definition) unitText() ([]byte, error) {
 
 func (d *definition) limitLines(line func(format string, args ...any)) {
 	if d.limits.Memory != "" {
-		line("MemoryMax=%s", d.limits.Memory)
+		line("%s%s", memoryLine, d.limits.Memory)
 	}
 	if d.limits.CPU != "" {
 		line("CPUQuota=%s", d.limits.CPU)
@@ -129,6 +129,19 @@ func (d *definition) limitLines(line func(format string, args ...any)) {
 	if d.limits.Files > 0 {
 		line("LimitNOFILE=%d", d.limits.Files)
 	}
+}
+
+// memoryLine begins the line of a unit file with the limit of its memory.
+const memoryLine = "MemoryMax="
+
+// memoryIn returns a unit file's limit of memory; empty is none.
+func memoryIn(text []byte) string {
+	for line := range strings.Lines(string(text)) {
+		if limit, ok := strings.CutPrefix(line, memoryLine); ok {
+			return strings.TrimSpace(limit)
+		}
+	}
+	return ""
 }
 
 // argument names the variable that holds a secret word of the command.

@@ -26,6 +26,8 @@ type unit struct {
 	Name string `json:"name"`
 	// Digest stands for the unit file.
 	Digest string `json:"digest"`
+	// Memory is its limit; empty is none.
+	Memory string `json:"memory,omitempty"`
 	// Enabled says that it starts at boot.
 	Enabled bool `json:"enabled"`
 	// Load, Active, Sub and Result are systemd's words.
@@ -151,7 +153,7 @@ func (h host) list(ctx context.Context, application, environment, service string
 			continue
 		}
 		sum := sha256.Sum256(text)
-		units = append(units, unit{labels: l, Name: path.Base(file), Digest: hex.EncodeToString(sum[:6])})
+		units = append(units, unit{labels: l, Name: path.Base(file), Digest: hex.EncodeToString(sum[:6]), Memory: memoryIn(text)})
 	}
 	slices.SortFunc(units, func(a, b unit) int {
 		if c := strings.Compare(a.Colour, b.Colour); c != 0 {

@@ -134,18 +134,43 @@ func (r runner) Dead(ctx context.Context, p service.Place, number int) *ripcord.
 	}
 }
 
+// killedStatus is how a shell exits whose program was ended by SIGKILL.
+const killedStatus = 128 + int(unix.SIGKILL)
+
+// starved says that the kernel ended a unit for want of memory, as the rest of a
+// sentence. systemd knows that with control groups of version 2; before, SIGKILL
+// comes from there as a rule when there is a limit.
+func (u *unit) starved() string {
+	killed := u.ExitStatus == int(unix.SIGKILL) || u.ExitStatus == killedStatus
+	switch {
+	case u.Result == "oom-kill" && u.Memory == "":
+		return ", because the machine's memory was used up"
+	case u.Result == "oom-kill":
+		return ", because it needed more memory than its limit of " + u.Memory
+	case killed && u.Memory != "":
+		return ", probably because it needed more memory than its limit of " + u.Memory
+	}
+	return ""
+}
+
 // exit tells how the newest process of a unit ended.
 func (u *unit) exit() (how string, exit *ripcord.Exit) {
 	const exited = 1
 	if u.refused() {
 		return "was not taken by systemd (systemctl status " + u.Name + " says why), and failed", nil
 	}
+	if u.ExitCode == 0 && u.running() {
+		return "ended, and systemd has started it again,", nil
+	}
 	if u.ExitCode == 0 {
 		return "ended (" + u.Result + ")", nil
 	}
 	if u.ExitCode != exited {
 		signal := unix.SignalName(unix.Signal(u.ExitStatus))
-		return "was ended by " + signal, &ripcord.Exit{Signal: signal}
+		return "was ended by " + signal + u.starved(), &ripcord.Exit{Signal: signal}
+	}
+	if u.ExitStatus == killedStatus && u.starved() != "" {
+		return "exited with status 137, which is SIGKILL's" + u.starved(), &ripcord.Exit{Code: u.ExitStatus}
 	}
 	exit = &ripcord.Exit{Code: u.ExitStatus}
 	// What systemd could not do before it came to the program.
