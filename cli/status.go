@@ -181,7 +181,11 @@ func (c *command) statusRun(row rowFunc, s app.Status) {
 	case s.Interrupted:
 		row("next", "%s, or back: %s", c.again("recover --run "+run), c.again("recover --rollback --run "+run))
 	case s.State == ripcord.StateHeld:
-		row("held", "%s%s", s.Reason, before(": ", summaryOf(s.View)))
+		because := summaryOf(s.View)
+		if strings.Contains(s.Reason, because) || strings.Contains(because, s.Reason) {
+			because = ""
+		}
+		row("held", "%s%s", s.Reason, before(": ", because))
 		row("next", "%s says what can be done", c.again("show "+run))
 	case s.State == ripcord.StatePaused:
 		row("next", "%s", c.again("resume --run "+run))
