@@ -15,9 +15,9 @@ import (
 // crash is one way to be killed at a boundary and to go on.
 type crash struct {
 	name string
-	// complete takes every boundary always; fewest is how many there are at least.
-	complete bool
-	fewest   int64
+	// fewest is how many boundaries there are at least. One in every is taken, one in
+	// sample where it is 0, and none of the first so many.
+	fewest, every, without int64
 	// prepare changes the world before its first release.
 	prepare func(w *world)
 	// scene brings the world to where the killed command begins.
@@ -41,14 +41,15 @@ const (
 	rolledBack = ripcord.StateRolledBack
 )
 
-// crashes are all of them. The first three are complete in every run of the
-// tests; how fewest counts, see TestKilledAtEveryBoundary.
+// crashes are all of them. Every run of the tests takes each boundary on the way
+// forward (the first one) and on the way back (the third one, which goes forward as
+// the first does); how fewest counts, see TestKilledAtEveryBoundary.
 func crashes() []crash {
 	toV0 := killedAt("rollback", "--to", "v0")
 	all := []crash{
-		{name: "forward, then on", complete: true, fewest: 60, strike: killedRelease, recover: recoverWith(goOn, 0), ends: succeeded},
-		{name: "forward, then back", complete: true, fewest: 60, strike: killedRelease, recover: recoverWith(goBack, 0, 6), ends: rolledBack},
-		{name: "back, then on", complete: true, fewest: 100, scene: failing, strike: killedRelease, recover: recoverWith(goOn, 0, 3), ends: rolledBack},
+		{name: "forward, then on", every: 1, fewest: 60, strike: killedRelease, recover: recoverWith(goOn, 0), ends: succeeded},
+		{name: "forward, then back", every: 3, fewest: 60, strike: killedRelease, recover: recoverWith(goBack, 0, 6), ends: rolledBack},
+		{name: "back, then on", every: 1, without: 60, fewest: 100, scene: failing, strike: killedRelease, recover: recoverWith(goOn, 0, 3), ends: rolledBack},
 		{name: "back, then back", fewest: 100, scene: failing, strike: killedRelease, recover: recoverWith(goBack, 0), ends: rolledBack},
 		{name: "unwinding, then on", fewest: 30, prepare: withoutService, scene: beforeUnwinding, strike: killedAt("rollback"), recover: recoverWith(goOn, 0), ends: succeeded},
 		{name: "unwinding, then back", fewest: 30, prepare: withoutService, scene: beforeUnwinding, strike: killedAt("rollback"), recover: recoverWith(goBack, 0), ends: succeeded},
