@@ -43,6 +43,12 @@ func TestRollingContainers(t *testing.T) {
 	w.must(0, "keeper", "start")
 	w.release(0, "v1")
 	r.forward()
+	load := r.steady()
+	r.must(0, "rollback", "--yes")
+	r.calm("v2 to v1", load)
+	if now := strings.Count(r.wanted(), "--version v1 "); now != 4 {
+		r.Errorf("%d containers are of v1:\n%s", now, r.wanted())
+	}
 	r.badBatch()
 	r.killed("recover")
 }
