@@ -3,8 +3,9 @@
 // running until the commit. Going back stops and removes the new units.
 //
 // systemd supervises the instances: it starts them again, keeps their logs and
-// limits, and starts them at boot. Enabled for boot are only the units of what is
-// committed, so that a reboot in the middle of a release starts the old version.
+// limits, and starts them at boot. New units start at boot as soon as they are
+// healthy, the old ones until the commit, so that a reboot in the middle of a
+// release finds what ran before.
 // Everything is done through a ripcord.Machine.
 package systemd
 

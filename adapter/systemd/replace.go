@@ -53,12 +53,7 @@ func (s *Step) replace(ctx context.Context, a ripcord.Attempt, h host, all []uni
 		return err
 	}
 	service.Note(a.Output, "all are healthy")
-	// The old ones do not start at boot any more.
-	_, all, err = s.service(ctx)
-	if err != nil {
-		return err
-	}
-	return h.enable(ctx, s.own(s.covered(all)))
+	return s.settleAtBoot(ctx)
 }
 
 // fixed is a chooser whose units stay where they are: users find them there.

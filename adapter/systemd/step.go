@@ -67,7 +67,17 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 		return err
 	}
 	service.Note(a.Output, "all are healthy")
-	return nil
+	return s.settleAtBoot(ctx)
+}
+
+// settleAtBoot lets the run's units start at boot: they get traffic before the
+// commit, and a reboot must not take it from them.
+func (s *Step) settleAtBoot(ctx context.Context) error {
+	h, all, err := s.service(ctx)
+	if err != nil {
+		return err
+	}
+	return h.enable(ctx, s.own(all))
 }
 
 // ready fails before the first effect where no unit could run.
@@ -100,7 +110,7 @@ func (s *Step) Undo(ctx context.Context, a ripcord.Attempt) error {
 	return h.clear(ctx, &l)
 }
 
-// Finish lets the release's units start at boot, and then stops and removes the
+// Finish makes sure that the release's units start at boot, and then stops and removes the
 // service's units of all other runs: the release is committed, and no way back
 // needs them any more.
 func (s *Step) Finish(ctx context.Context, a ripcord.Attempt) error {
