@@ -39,9 +39,9 @@ func TestReplaceConformance(t *testing.T) {
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
 		scope, folder := newScope(t), t.TempDir()
-		release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 2}))
+		release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 1}))
 		return adaptertest.Fixture{
-			Adapter: docker.New(os.Environ), Spec: specOf(places(folder, 2, map[string]any{"numbers": []int{2}, "max_unavailable": 1})), Scope: scope,
+			Adapter: docker.New(os.Environ), Spec: specOf(places(folder, 1, map[string]any{})), Scope: scope,
 			Fingerprint: func(t *testing.T) string { t.Helper(); return fingerprint(t, scope.Application) },
 			References:  []string{"image", "command", "environment", "ports", "directory", "socket"},
 			Secrets:     []string{"t0ken-value"},
