@@ -258,6 +258,16 @@ type Evidence struct {
 	Data []byte
 }
 
+// Runtime is a step that deploys instances which something else than the Supervisor
+// keeps alive.
+type Runtime interface {
+	// Instances lists those of the step's service that are there, of all runs.
+	Instances(ctx context.Context) ([]InstanceStatus, error)
+	// Tail returns the newest lines of one's log, without secrets; CodeNotFound where
+	// there is no such instance.
+	Tail(ctx context.Context, id string, lines int) ([]string, error)
+}
+
 // Stamper is a step whose target can carry a stamp.
 type Stamper interface {
 	// Stamp reads the target's stamp; nil when it has none.

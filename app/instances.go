@@ -22,7 +22,12 @@ type InstanceView struct {
 	PID         int       `json:"pid,omitempty"`
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	Restarts    int       `json:"restarts"`
-	Log         string    `json:"log"`
+	// Log is its file, or the command that shows it where another runtime keeps it.
+	Log string `json:"log"`
+	// Runtime is who keeps it alive, empty for Ripcord itself; Machine is the one that
+	// it is on, empty for this one.
+	Runtime string `json:"runtime,omitempty"`
+	Machine string `json:"machine,omitempty"`
 }
 
 // Instances lists the wanted instances of services.
@@ -44,15 +49,11 @@ func instanceViews(all []ripcord.InstanceStatus) []InstanceView {
 			ID: i.ID, Application: i.Labels["application"], Environment: i.Labels["environment"], Service: i.Labels["service"],
 			Colour: i.Labels["colour"], Version: i.Labels["version"], Address: i.Labels["address"],
 			Running: i.Running, PID: i.PID, StartedAt: i.StartedAt.UTC(), Restarts: i.Restarts, Log: i.Log,
+			Runtime: i.Labels["runtime"], Machine: i.Labels["machine"],
 		})
 	}
 	slices.SortFunc(views, func(x, y InstanceView) int { return cmp.Compare(x.ID, y.ID) })
 	return views
-}
-
-// TailInstance returns the newest lines of an instance's log.
-func (a *App) TailInstance(ctx context.Context, id string, lines int) ([]string, error) {
-	return a.supervisor().Tail(ctx, id, lines)
 }
 
 // Supervised lists everything that the supervisor keeps alive, proxies too.

@@ -23,7 +23,9 @@ type Status struct {
 	// Active are the steps that are in progress or wait for a person.
 	Active    []ActiveStep   `json:"active_steps"`
 	Instances []InstanceView `json:"instances"`
-	Traffic   []Traffic      `json:"traffic"`
+	// Unseen says which instances could not be asked for, and why.
+	Unseen  []string  `json:"unseen,omitempty"`
+	Traffic []Traffic `json:"traffic"`
 }
 
 // Good is a last good release.
@@ -91,6 +93,11 @@ func (a *App) Status(ctx context.Context, f ripcord.Filter) ([]Status, error) {
 				s.Instances = append(s.Instances, i)
 			}
 		}
+		others, unseen, err := a.elsewhere(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		s.Instances, s.Unseen = append(s.Instances, others...), unseen
 		s.Traffic = a.traffic(ctx, place, supervised)
 		list = append(list, s)
 	}

@@ -182,31 +182,15 @@ func (c *command) evidence(ctx context.Context, a *app.App, run ripcord.RunID, s
 
 // serviceLogs prints the newest lines of a service's instances.
 func (c *command) serviceLogs(ctx context.Context, a *app.App, o logsOptions) error {
-	all, err := a.Instances(ctx)
+	logs, services, unseen, err := a.ServiceLogs(ctx, o.service, c.environment, o.lines)
 	if err != nil {
 		return err
 	}
-	type log struct {
-		app.InstanceView
-		Lines []string `json:"lines"`
-	}
-	logs, names := []log{}, map[string]bool{}
-	for _, i := range all {
-		names[i.Service] = true
-		if i.Service != o.service || c.environment != "" && i.Environment != c.environment {
-			continue
-		}
-		lines, err := a.TailInstance(ctx, i.ID, o.lines)
-		if err != nil {
-			return err
-		}
-		logs = append(logs, log{i, append([]string{}, lines...)})
-	}
-	if len(logs) == 0 {
-		return ripcord.Errorf(ripcord.CodeNotFound, "no instance of a service %s is wanted here", o.service).WithFix("%s", servicesFix(names))
+	if len(logs) == 0 && len(unseen) == 0 {
+		return ripcord.Errorf(ripcord.CodeNotFound, "no instance of a service %s is wanted here", o.service).WithFix("%s", servicesFix(services))
 	}
 	if c.output == "json" {
-		return c.json(map[string]any{"service": o.service, "instances": logs})
+		return c.json(map[string]any{"service": o.service, "instances": logs, "unseen": append([]string{}, unseen...)})
 	}
 	paths := make([]string, 0, len(logs))
 	for _, l := range logs {
@@ -214,23 +198,26 @@ func (c *command) serviceLogs(ctx context.Context, a *app.App, o logsOptions) er
 		for _, line := range l.Lines {
 			c.printf("%s\n", line)
 		}
-		paths = append(paths, l.Log)
+		if l.Runtime == "" {
+			paths = append(paths, l.Log)
+		} else if o.follow {
+			c.printf("--- to follow it%s: %s\n", before(" on machine ", l.Machine), l.Log+" --follow")
+		}
 	}
-	if !o.follow {
+	for _, why := range unseen {
+		c.printf("--- NOT SEEN: %s\n", why)
+	}
+	if !o.follow || len(paths) == 0 {
 		return nil
 	}
 	return c.tail(ctx, paths)
 }
 
-func servicesFix(names map[string]bool) string {
+func servicesFix(names []string) string {
 	if len(names) == 0 {
 		return "release one with a deploy step first"
 	}
-	list := make([]string, 0, len(names))
-	for name := range names {
-		list = append(list, name)
-	}
-	return "services with instances: " + strings.Join(list, ", ")
+	return "services with instances: " + strings.Join(names, ", ")
 }
 
 // tailEvery is how often followed files are looked at.

@@ -144,6 +144,9 @@ func (c *command) statusText(to io.Writer, list []app.Status) {
 		for _, i := range s.Instances {
 			row("instance", "%s", instanceLine(i))
 		}
+		for _, why := range s.Unseen {
+			row("instance", "NOT SEEN: %s", why)
+		}
 		for _, t := range s.Traffic {
 			trafficRows(row, t)
 		}
@@ -208,10 +211,22 @@ func summaryOf(v app.View) string {
 
 func instanceLine(i app.InstanceView) string {
 	state := "DOWN, is started again"
-	if i.Running {
+	switch {
+	case i.Running && i.StartedAt.IsZero():
+		state = "up"
+	case i.Running:
 		state = "up since " + stamp(i.StartedAt)
+	case i.Runtime != "":
+		state = "DOWN"
 	}
-	return strings.Join([]string{i.Service, i.Version, i.Colour, i.Address, state, count(i.Restarts, "restart")}, "  ")
+	words := []string{i.Service, i.Version, i.Colour, i.Address, state, count(i.Restarts, "restart")}
+	if i.Runtime != "" {
+		words = append(words, i.Runtime)
+	}
+	if i.Machine != "" {
+		words = append(words, "machine "+i.Machine)
+	}
+	return strings.Join(words, "  ")
 }
 
 func trafficRows(row rowFunc, t app.Traffic) {

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest/dockerd"
+	"github.com/ripcord-dev/ripcord/app"
 )
 
 // contained is where a copy of the stories that runs beside a Docker engine of its
@@ -49,6 +51,33 @@ func TestRollingContainers(t *testing.T) {
 	if now := strings.Count(r.wanted(), "--version v1 "); now != 4 {
 		r.Errorf("%d containers are of v1:\n%s", now, r.wanted())
 	}
+	r.seen("docker", "docker -H unix://"+engine.Socket+" logs ripcord-rolling-default-web-blue-")
 	r.badBatch()
 	r.killed("recover")
+}
+
+// seen: status and logs know the instances, although another runtime keeps them.
+func (r *roll) seen(runtime, log string) {
+	r.Helper()
+	var list []app.Status
+	if err := json.Unmarshal([]byte(r.must(0, "status", "-o", "json").stdout), &list); err != nil {
+		r.Fatal(err)
+	}
+	up := 0
+	for _, i := range list[0].Instances {
+		if i.Running && i.Version == "v1" && i.Runtime == runtime && strings.HasPrefix(i.Log, log) && strings.Contains(i.Address, ":") {
+			up++
+		}
+	}
+	if up != 4 || len(list[0].Unseen) > 0 {
+		r.Errorf("status knows %d instances: %+v, unseen %q", up, list[0].Instances, list[0].Unseen)
+	}
+	text := r.must(0, "logs", "--service", "web", "--lines", "3", "--follow").stdout
+	for _, i := range list[0].Instances {
+		for _, want := range []string{"--- " + i.ID + " v1, blue, " + i.Address, "to follow it: " + i.Log + " --follow"} {
+			if !strings.Contains(text, want) {
+				r.Errorf("logs does not say %q:\n%s", want, text)
+			}
+		}
+	}
 }

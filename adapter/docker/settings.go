@@ -10,6 +10,9 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/internal/service"
 )
 
+// defaultSocket is where an engine listens that nobody configured otherwise.
+const defaultSocket = "/var/run/docker.sock"
+
 // Settings are those of a deploy step with containers.
 //
 // In command and environment stand ${instance.address}, where the instance has to
@@ -122,7 +125,7 @@ func (s *Settings) defaults() {
 	for _, field := range []struct {
 		text *string
 		to   string
-	}{{&s.Restart, "always"}, {&s.Ports, "20000-29999"}, {&s.Socket, "/var/run/docker.sock"}} {
+	}{{&s.Restart, "always"}, {&s.Ports, "20000-29999"}, {&s.Socket, defaultSocket}} {
 		if *field.text == "" {
 			*field.text = field.to
 		}

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ripcord-dev/ripcord"
+)
+
+// elsewherePatience is how long all runtimes and machines together may take to tell
+// what runs there.
+const elsewherePatience = 4 * time.Second
+
+// home is where instances of a service are that Ripcord does not keep itself.
+type home struct {
+	runtime ripcord.Runtime
+	service string
+	machine string
+}
+
+// String names it.
+func (h home) String() string {
+	if h.machine == "" {
+		return h.service
+	}
+	return h.service + " on machine " + h.machine
+}
+
+// homes are those of a place: what its last good release and its newest run deploy.
+func (a *App) homes(ctx context.Context, place ripcord.Filter) ([]home, error) {
+	newest, err := a.store.Runs(ctx, ripcord.Filter{Application: place.Application, Environment: place.Environment, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	good, err := a.store.LastGood(ctx, place.Application, place.Environment)
+	if err == nil {
+		newest = append(newest, good)
+	} else if ripcord.CodeOf(err) != ripcord.CodeNotFound {
+		return nil, err
+	}
+	var all []home
+	seen := map[string]bool{}
+	for _, summary := range newest {
+		state, err := a.State(ctx, summary.Run)
+		if err != nil || seen[string(summary.Run)] {
+			continue // it was pruned: nobody knows what it deployed
+		}
+		seen[string(summary.Run)] = true
+		for i := range state.Plan.Steps {
+			if h, ok := a.home(ctx, state.Plan, &state.Plan.Steps[i]); ok && !seen[h.String()] {
+				seen[h.String()] = true
+				all = append(all, h)
+			}
+		}
+	}
+	return all, nil
+}
+
+func (a *App) home(ctx context.Context, plan *ripcord.Plan, spec *ripcord.StepSpec) (home, bool) {
+	if spec.Kind != "deploy" || spec.Skip != "" {
+		return home{}, false
+	}
+	step, err := a.open(ctx, plan, *spec)
+	runtime, ok := step.(ripcord.Runtime)
+	if err != nil || !ok {
+		return home{}, false // the supervisor knows its instances
+	}
+	var on struct {
+		Service string `json:"service"`
+		Machine string `json:"machine"`
+	}
+	if err := json.Unmarshal(spec.Settings, &on); err != nil {
+		return home{}, false
+	}
+	return home{runtime: runtime, service: on.Service, machine: on.Machine}, true
+}
+
+// elsewhere lists the instances of a place that others keep alive. Unseen says of
+// which none could be asked for, and why.
+func (a *App) elsewhere(ctx context.Context, place ripcord.Filter) (views []InstanceView, unseen []string, err error) {
+	homes, err := a.homes(ctx, place)
+	if err != nil || len(homes) == 0 {
+		return nil, nil, err
+	}
+	limited, done := context.WithTimeout(ctx, elsewherePatience)
+	defer done()
+	found, failed := make([][]ripcord.InstanceStatus, len(homes)), make([]error, len(homes))
+	var all sync.WaitGroup
+	for i, h := range homes {
+		all.Go(func() { found[i], failed[i] = h.runtime.Instances(limited) })
+	}
+	all.Wait()
+	var list []ripcord.InstanceStatus
+	for i, h := range homes {
+		if failed[i] != nil {
+			unseen = append(unseen, h.String()+": "+strings.Join(strings.Fields(failed[i].Error()), " "))
+		}
+		list = append(list, found[i]...)
+	}
+	return instanceViews(list), unseen, nil
+}
+
+// ServiceLog is what an instance of a service printed last.
+type ServiceLog struct {
+	InstanceView
+	Lines []string `json:"lines"`
+}
+
+// ServiceLogs returns the newest lines of each instance of a service, whoever keeps
+// it, in one environment or, where that is empty, in all. Services are those that
+// have instances. Unseen says what could not be asked.
+func (a *App) ServiceLogs(ctx context.Context, service, environment string, lines int) (logs []ServiceLog, services, unseen []string, err error) {
+	ours, err := a.Instances(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	logs = []ServiceLog{}
+	add := func(views []InstanceView, tail func(ctx context.Context, id string, lines int) ([]string, error)) {
+		for _, i := range views {
+			services = append(services, i.Service)
+			if i.Service != service || environment != "" && i.Environment != environment {
+				continue
+			}
+			newest, err := tail(ctx, i.ID, lines)
+			if err != nil {
+				unseen = append(unseen, i.ID+": "+err.Error())
+				continue
+			}
+			logs = append(logs, ServiceLog{i, append([]string{}, newest...)})
+		}
+	}
+	add(ours, a.supervisor().Tail)
+	places, err := a.store.Places(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, place := range places {
+		homes, err := a.homes(ctx, place)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		for _, h := range homes {
+			found, err := h.runtime.Instances(ctx)
+			if err != nil && h.service == service {
+				unseen = append(unseen, h.String()+": "+err.Error())
+			}
+			add(instanceViews(found), h.runtime.Tail)
+		}
+	}
+	slices.Sort(services)
+	return logs, slices.Compact(services), unseen, nil
+}
