@@ -91,6 +91,8 @@ type MachineSpec struct {
 	KnownHosts []string `json:"known_hosts,omitempty"`
 	// Jump is the machine that connections go through; empty goes directly.
 	Jump string `json:"jump,omitempty"`
+	// Sudo says that everything there is done as root, by sudo without a password.
+	Sudo bool `json:"sudo,omitempty"`
 }
 
 // FailureAction is what a run does when a step has failed for good.

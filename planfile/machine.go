@@ -37,6 +37,7 @@ func (d *decoder) readMachines(n *node) {
 				"passphrase":  func(n *node) { m.spec.Passphrase = d.hidden(n, "passphrase") },
 				"known_hosts": func(n *node) { m.spec.KnownHosts = d.paths(n, "known_hosts") },
 				"jump":        func(n *node) { m.jump = reference{d.filled(n, "jump"), n.at} },
+				"sudo":        func(n *node) { m.spec.Sudo = d.boolean(n, "sudo") },
 			})
 			d.missing(value, "ssh", "add `ssh: deploy@10.0.0.5`", "the machine %s does not say where its SSH server is", name)
 		})

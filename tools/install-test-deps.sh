@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # command:package
-needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils haproxy:haproxy prometheus:prometheus nginx:nginx-light sshd:openssh-server)
+needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils haproxy:haproxy prometheus:prometheus nginx:nginx-light sshd:openssh-server sudo:sudo)
 # What the tests against a real systemd boot their machines with.
 machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux)
 # Databases that health checks ask.

@@ -16,7 +16,8 @@ type errorStream struct {
 	mu    sync.Mutex
 	to    io.Writer // nil drops it
 	head  []byte
-	past  bool // the first line is over
+	past  bool   // the first line is over
+	other []byte // the newest line before it, of somebody else
 	group leader
 	known bool
 	said  string // what the leash said instead of starting the command
@@ -40,7 +41,7 @@ func (e *errorStream) Write(p []byte) (int, error) {
 			if err := e.pass(e.head[:len(e.head)-len(rest)]); err != nil {
 				return len(p), err
 			}
-			e.head = rest
+			e.other, e.head = bytes.Clone(first), rest
 			e.past = !complete
 			continue
 		}
@@ -73,5 +74,8 @@ func (e *errorStream) leash() (group leader, known bool, said string) {
 func (e *errorStream) words() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if len(e.head) == 0 {
+		return string(e.other)
+	}
 	return string(e.head)
 }

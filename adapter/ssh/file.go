@@ -113,7 +113,7 @@ func (m *Machine) stage(ctx context.Context, folder string, data []byte) (string
 	if strings.Contains(folder, "\n") {
 		return "", fmt.Errorf("folder %q: %w", folder, fs.ErrInvalid)
 	}
-	program := fmt.Sprintf(`exec /bin/sh -c 'umask 077; LC_ALL=C; export LC_ALL; f=$(mktemp -- "${1:-${TMPDIR:-/tmp}}"/.ripcord-XXXXXXXX) || exit; `+
+	program := fmt.Sprintf(`'umask 077; LC_ALL=C; export LC_ALL; f=$(mktemp -- "${1:-${TMPDIR:-/tmp}}"/.ripcord-XXXXXXXX) || exit; `+
 		`if cat >"$f" && [ "$(wc -c <"$f")" -eq %d ]; then echo "$f"; else rm -f -- "$f"; exit 1; fi' sh %s`, len(data), quote(folder))
 	var out bytes.Buffer
 	if err := m.host.plain(ctx, program, data, &out); err != nil {

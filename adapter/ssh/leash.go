@@ -12,10 +12,18 @@ import (
 	"github.com/ripcord-dev/ripcord"
 )
 
-// start is what the machine is asked to execute, always: every login shell
-// understands it, and no secret is in it. The line that follows on standard input
-// says what to do.
-const start = `exec /bin/sh -c 'IFS= read -r ripcord_line && eval "$ripcord_line"'`
+// start is what the machine's shell is asked to execute, always: no secret is in it.
+// The line that follows on standard input says what to do.
+const start = `'IFS= read -r ripcord_line && eval "$ripcord_line"'`
+
+// shell is how a login shell of any kind runs a program, which is a quoted word with
+// its arguments behind it.
+func (h *host) shell(program string) string {
+	if h.spec.Sudo {
+		return "exec sudo -n -H /bin/sh -c " + program
+	}
+	return "exec /bin/sh -c " + program
+}
 
 // A leash that cannot do its work ends with leashStatus after a line that begins
 // with leashWord. Its first line says who leads the process group.
@@ -51,7 +59,7 @@ func (l *leash) Close() error {
 // command reads instead, and which is removed.
 //
 // sshd gives each command a session of its own, so the shell leads the group that
-// the watcher kills. The watcher reads one line at a time and gives up when none
+// the watcher kills; or sudo does, which stays beside its command. The watcher reads one line at a time and gives up when none
 // came for a while: `timeout` bounds a read in a shell that cannot do it itself.
 // When its leash ends and the command's leader is gone already, the command has
 // ended in peace.
@@ -60,7 +68,8 @@ func line(c ripcord.MachineCommand, input string, silence time.Duration) string 
 	add := func(format string, args ...any) { fmt.Fprintf(&b, format+"; ", args...) }
 	add(`ripcord_say() { echo "%s$1" >&2; exit %d; }`, leashWord, leashStatus)
 	add(`read -r _ _ _ _ ripcord_g _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ ripcord_s _ </proc/$$/stat || ripcord_say "it has no /proc, so it is no Linux machine"`)
-	add(`[ "$ripcord_g" = "$$" ] || ripcord_say "its SSH server gives commands no process group of their own"`)
+	add(`[ "$ripcord_g" = "$$" ] || [ "$ripcord_g" = "$PPID" ] || ripcord_say "its SSH server gives commands no process group of their own"`)
+	add(`[ "$ripcord_g" = "$$" ] || read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ ripcord_s _ <"/proc/$ripcord_g/stat"`)
 	add(`command -v timeout >/dev/null || ripcord_say "it has no program timeout (coreutils or busybox)"`)
 	if strings.Contains(c.Dir+strings.Join(c.Args, "")+strings.Join(c.Env, ""), "\n") {
 		add(`ripcord_n=$(printf "\nx"); ripcord_n=${ripcord_n%%x}`)
@@ -112,11 +121,11 @@ func parseLeader(text string) (l leader, ok bool) {
 	return l, errPID == nil && errStarted == nil && l.pid > 1
 }
 
-// burial is a program that ends what is left of a process group, and succeeds when
-// nothing is. A number that belongs to another process by now is let alone; as long
+// burial is a shell's program that ends what is left of a process group, and succeeds
+// when nothing is. A number that belongs to another process by now is let alone; as long
 // as somebody is in the group, no other process gets the number.
 func (l leader) burial() string {
-	return fmt.Sprintf(`exec /bin/sh -c 'i=0; while [ $i -lt 40 ]; do `+
+	return fmt.Sprintf(`'i=0; while [ $i -lt 40 ]; do `+
 		`if read -r _ _ _ _ g _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ s _ </proc/%[1]d/stat 2>/dev/null && [ "$s" != %[2]d ]; then exit 0; fi; `+
 		`kill -s KILL -- -%[1]d 2>/dev/null || exit 0; i=$((i+1)); sleep 0.05; done; exit 1'`, l.pid, l.started)
 }

@@ -69,7 +69,7 @@ func (r *running) run(ctx context.Context, program string) (ripcord.Exit, error)
 	r.exit.StartedAt = r.host.options.Now()
 	ended, told := make(chan error, 1), make(chan struct{})
 	go func() {
-		if err := r.session.Start(start); err != nil {
+		if err := r.session.Start(r.host.shell(start)); err != nil {
 			ended <- err
 			return
 		}
@@ -156,6 +156,11 @@ func (r *running) ended(ctx context.Context, err error) (ripcord.Exit, error) {
 	if said != "" {
 		return ripcord.Exit{}, trouble(ErrRefused, r.host.name, "a POSIX shell, /proc and coreutils are all that Ripcord needs there", "%s", said)
 	}
+	if !known && r.host.spec.Sudo {
+		return ripcord.Exit{}, trouble(ErrRefused, r.host.name,
+			fmt.Sprintf("let %[1]s use sudo without a password: `%[1]s ALL=(root) NOPASSWD: /bin/sh` in /etc/sudoers.d; or remove `sudo`", r.host.user),
+			"sudo does not run commands for %s (status %d)%s", r.host.user, r.exit.Code, quoted(r.errors.words()))
+	}
 	if !known { // whatever ended there, it was not the command
 		return ripcord.Exit{}, trouble(ErrRefused, r.host.name,
 			fmt.Sprintf("give %s a login shell, and let sshd_config force no command on it", r.host.user),
@@ -209,7 +214,7 @@ func (r *running) buried(ctx context.Context, until time.Time) bool {
 	return false
 }
 
-// plain runs a program of ours that needs no leash, because it cannot do anything
+// plain runs a shell's program of ours that needs no leash, because it cannot do anything
 // late: its input is all that it waits for.
 func (h *host) plain(ctx context.Context, program string, input []byte, output *bytes.Buffer) error {
 	session, c, err := h.session(ctx)
@@ -225,7 +230,7 @@ func (h *host) plain(ctx context.Context, program string, input []byte, output *
 	}
 	session.Stderr = &said
 	ended := make(chan error, 1)
-	go func() { ended <- session.Run(program) }()
+	go func() { ended <- session.Run(h.shell(program)) }()
 	select {
 	case err := <-ended:
 		if _, ok := errors.AsType[*ssh.ExitError](err); ok {

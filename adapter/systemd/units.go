@@ -122,7 +122,7 @@ case $1 in *:*) group=${1#*:} ;; esac
 		return refuse("use runtime process here", "%s was not started by systemd, so no unit can run on it", where)
 	case 11:
 		if h.machine.Name() != "" {
-			return refuse("let the machine's ssh log in as root", "only root may install systemd units on %s", where)
+			return refuse("set `sudo: true` at the machine, or let its ssh log in as root", "only root may install systemd units on %s", where)
 		}
 		return refuse("run ripcord as root, for example with sudo, or use runtime process", "only root may install systemd units on %s", where)
 	case 12:
