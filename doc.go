@@ -52,6 +52,12 @@
 //   - orphan: a command whose executor died.
 //   - service, instance, colour: what deploy runs, one process of it, and one of
 //     the two sets (blue, green) that exist side by side during a release.
+//   - runtime: what keeps instances alive: Ripcord's keeper, systemd, Docker.
+//   - strategy: how a service's instances are exchanged: blue-green, canary, rolling,
+//     recreate.
+//   - pin: to write down what a name means now, for example an image by its digest.
+//   - flapping: well and not well by turns.
+//   - dependency: a service or database without which a service cannot work.
 //   - proxy, route, side: the built-in balancer, what it sends where, and one of
 //     the two colours as the proxy sees it.
 //   - balancer: what sends users' requests to instances: the proxy, HAProxy, nginx.
@@ -67,12 +73,16 @@
 //   - tolerance, floor: how many times worse than the old version, and what rate in
 //     any case, is not held against the new one.
 //   - window: a stretch of time whose failures count as one piece of evidence.
+//   - fuse: what stands beside the windows and decides at once where failures are
+//     more than any one burst explains.
 //   - dispersion: how much failures cluster; 1 is pure chance.
+//   - guard: a bound on what one burst can prove, where failures count one by one.
 //   - silence: a metric without data, or whose system does not answer.
 //   - machine: a computer that steps have effects on, this one or one over SSH.
 //   - leash: what a short command on another machine hangs on, so that it ends with
 //     its connection.
 //   - batch: the instances or machines that a rolling release changes at a time.
+//   - rotation: the instances that a balancer sends requests to.
 //   - drain: to let requests in flight end before their instance stops.
 //   - state directory: where the journal, blobs and instances of one
 //     installation live.
