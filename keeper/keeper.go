@@ -38,6 +38,8 @@ type Options struct {
 	Proc procfs.FS
 	// Tick is how often the keeper looks; 0 is 200 ms.
 	Tick time.Duration
+	// ShuttingDown reports whether the machine is being shut down; nil asks systemd.
+	ShuttingDown func(ctx context.Context) bool
 }
 
 // identity is what keeper.json holds.
@@ -48,7 +50,7 @@ type identity struct {
 
 // Main is the keeper. It returns when the context ends, when there has been no
 // work for the idle time, or when the state directory is gone; all instances and
-// executors live on. When another keeper is there, the error is one of
+// executors live on, but for executors on a machine that is being shut down. When another keeper is there, the error is one of
 // CodeRefused.
 func Main(ctx context.Context, o Options) error {
 	o = o.withDefaults()
@@ -63,6 +65,9 @@ func Main(ctx context.Context, o Options) error {
 	}
 	o.Log.InfoContext(ctx, "keeper begins", slog.Int("pid", os.Getpid()))
 	why := k.work(ctx)
+	if ctx.Err() != nil {
+		k.suspend(context.WithoutCancel(ctx))
+	}
 	k.wait(ctx)
 	o.Log.InfoContext(ctx, "keeper ends", slog.String("why", why))
 	return nil
@@ -77,6 +82,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Idle == 0 {
 		o.Idle = time.Minute
+	}
+	if o.ShuttingDown == nil {
+		o.ShuttingDown = shuttingDown
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
