@@ -180,12 +180,13 @@ func (m *Machine) Stop() error {
 		_ = m.boot.Close()
 		_ = syscall.Kill(m.cmd.Process.Pid, syscall.SIGKILL) // everything of it dies with its namespace
 		<-m.ended
-		err = errors.Join(m.forget(), m.disconnect(), os.Remove(m.dir))
+		err = errors.Join(m.forget(), os.Remove(m.dir))
 	})
 	return err
 }
 
-// forget removes the machine's control groups, as soon as they are empty.
+// forget removes the machine's control groups, as soon as they are empty, and what
+// is left of its cable.
 func (m *Machine) forget() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -201,7 +202,7 @@ func (m *Machine) forget() error {
 			}
 		}
 	}
-	return nil
+	return m.disconnect(ctx)
 }
 
 // prune removes a tree of control groups and reports whether it is gone.

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,11 +62,11 @@ func (m *Machine) nowhere() []string {
 }
 
 // disconnect removes what stays of the machine's cable.
-func (m *Machine) disconnect() error {
+func (m *Machine) disconnect(ctx context.Context) error {
 	if m.Address == "" {
 		return nil
 	}
-	return do(context.Background(), "ip", append([]string{"route", "del"}, m.nowhere()...)...)
+	return do(ctx, "ip", append([]string{"route", "del"}, m.nowhere()...)...)
 }
 
 func addressOf(n int) string { return fmt.Sprintf("198.%d.%d.%d", 18+n>>16, n>>8&0xff, n&0xff) }
@@ -92,7 +93,7 @@ func (m *Machine) SSH(t testing.TB, public string) (known string) {
 // networked says what is missing to connect machines here.
 func networked() error {
 	if _, err := exec.LookPath("ip"); err != nil {
-		return fmt.Errorf("connecting machines needs ip: apt-get install iproute2")
+		return errors.New("connecting machines needs ip: apt-get install iproute2")
 	}
 	return nil
 }
