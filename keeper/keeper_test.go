@@ -40,7 +40,8 @@ func TestMain(m *testing.M) {
 }
 
 // playKeeper is a keeper whose unfinished runs are the files in DIR/unfinished,
-// and whose idle time stands in DIR/idle.
+// and whose idle time stands in DIR/idle; the machine is shut down when DIR/down is
+// there.
 func playKeeper(dir string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer stop()
@@ -52,6 +53,10 @@ func playKeeper(dir string) int {
 	err := Main(ctx, Options{
 		Dir: dir, Self: self, Blobs: blobs(dir), Now: time.Now, Idle: idle, Tick: 10 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		ShuttingDown: func(context.Context) bool {
+			_, err := os.Stat(filepath.Join(dir, "down"))
+			return err == nil
+		},
 		Orphans: func(context.Context) (runs []ripcord.RunID, err error) {
 			entries, _ := os.ReadDir(filepath.Join(dir, "unfinished"))
 			for _, e := range entries {
