@@ -69,7 +69,7 @@ func runInside(ctx context.Context, args []string, output io.Writer) (int, error
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = m.Stop() }()
+	defer func() { _ = m.Stop() }() //nolint:contextcheck // also when ctx has ended
 	cmd := m.Command(ctx, append([]string{in}, forwarded(args)...)...)
 	cmd.Args = slices.Replace(cmd.Args, slices.Index(cmd.Args, "--wdns=/"), slices.Index(cmd.Args, "--wdns=/")+1, "--wdns=/opt/test/package")
 	cmd.Env = append(cmd.Env, insideVariable+"=inside")

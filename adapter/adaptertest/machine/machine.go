@@ -124,7 +124,7 @@ func boot(ctx context.Context, o Options) (*Machine, error) {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
 	if err := m.Boot(ctx); err != nil {
-		return nil, errors.Join(err, m.Stop())
+		return nil, errors.Join(err, m.Stop()) //nolint:contextcheck // also when ctx has ended
 	}
 	return m, nil
 }
