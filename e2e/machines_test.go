@@ -114,6 +114,9 @@ func (f *fleet) serve(version string) {
 // machine loses its power, everything goes back as soon as it has booted again.
 func TestMachines(t *testing.T) {
 	t.Parallel()
+	if !apart(t, ownNetwork) {
+		return
+	}
 	f := newFleet(t, proxyAlone)
 	f.release(0, "v1")
 	f.serve("v1")

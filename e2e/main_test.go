@@ -26,8 +26,12 @@ const (
 var bin string
 
 func TestMain(m *testing.M) {
-	if bin = os.Getenv(contained); bin != "" {
+	bin = os.Getenv(apartBin)
+	switch os.Getenv(apartIn) {
+	case besideEngine:
 		os.Exit(dockerd.Main(m))
+	case ownNetwork:
+		os.Exit(m.Run())
 	}
 	os.Exit(run(m))
 }

@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,21 +10,11 @@ import (
 	"github.com/ripcord-dev/ripcord/app"
 )
 
-// contained is where a copy of the stories that runs beside a Docker engine of its
-// own finds the programs.
-const contained = "RIPCORD_E2E_CONTAINED"
-
 // TestRollingContainers tells the story of TestRolling with containers, whose
 // processes are looked at as all others are.
 func TestRollingContainers(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(contained) == "" {
-		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5m") //nolint:gosec // this very binary
-		again.Env = append(os.Environ(), contained+"="+bin)
-		out, err := again.CombinedOutput()
-		if t.Logf("%s", out); err != nil {
-			t.Fatal(err)
-		}
+	if !apart(t, besideEngine) {
 		return
 	}
 	engine, err := dockerd.Start()

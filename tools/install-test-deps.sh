@@ -9,7 +9,7 @@ set -euo pipefail
 # command:package
 needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils haproxy:haproxy prometheus:prometheus nginx:nginx-light sshd:openssh-server sudo:sudo)
 # What the tests against a real systemd boot their machines with.
-machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux)
+machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux ip:iproute2)
 # Databases that health checks ask.
 databases=(postgres:postgresql mariadbd:mariadb-server)
 # A Docker engine of the tests' own; it works with iptables.

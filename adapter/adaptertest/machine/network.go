@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -84,7 +85,7 @@ func (m *Machine) Plug(t testing.TB, in bool) {
 // now and at each boot, and returns its line for known_hosts.
 func (m *Machine) SSH(t testing.TB, public string) (known string) {
 	t.Helper()
-	m.Write(t, "/root/.ssh/authorized_keys", []byte(public), 0o600)
+	m.Write(t, filepath.Join("/", "root", ".ssh", "authorized_keys"), []byte(public), 0o600)
 	m.Run(t, "systemctl", "enable", "--quiet", "--now", "ssh")
 	fields := strings.Fields(m.Run(t, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"))
 	return m.Address + " " + fields[0] + " " + fields[1] + "\n"
