@@ -256,6 +256,9 @@ func (m *Member) room(ctx context.Context, states []state) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if len(away) == 0 {
+			return m.of.plain(ctx, err)
+		}
 		return &ripcord.Failure{
 			Class: ripcord.FailedHealth, Lines: away,
 			Summary: fmt.Sprintf("%s, so that with the %d that would leave the rotation %d were unavailable, and at most %d may be: heal it, raise max_unavailable, or use strategy recreate",

@@ -215,6 +215,9 @@ func (m *Member) room(ctx context.Context, places []place) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if len(away) == 0 {
+			return fmt.Errorf("the proxy on %s did not say in time how its targets are: %w", m.of.settings.Listen, err)
+		}
 		return &ripcord.Failure{
 			Class: ripcord.FailedHealth, Lines: away,
 			Summary: fmt.Sprintf("%s, so that with the %d that would leave the rotation %d were unavailable, and at most %d may be: heal it, raise max_unavailable, or use strategy recreate",

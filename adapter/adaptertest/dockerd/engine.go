@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/child"
 )
 
 // Engine is a running dockerd.
@@ -25,7 +27,7 @@ type Engine struct {
 	folder string
 	args   []string
 	client *http.Client
-	exited chan struct{}
+	exited <-chan struct{}
 	pid    int
 }
 
@@ -62,15 +64,11 @@ func (e *Engine) Again(args ...string) error {
 	c := exec.CommandContext(context.Background(), "/usr/sbin/dockerd", all...) //nolint:gosec // the engine under test
 	c.Env = append(os.Environ(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
 	c.Stdout, c.Stderr = log, log
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := errors.Join(c.Start(), log.Close()); err != nil {
+	e.exited, err = child.Start(c, syscall.SIGKILL) // how it ends stands in its log
+	if err := errors.Join(err, log.Close()); err != nil {
 		return err
 	}
-	e.exited, e.pid = make(chan struct{}), c.Process.Pid
-	go func() {
-		_ = c.Wait() // how it ended stands in its log
-		close(e.exited)
-	}()
+	e.pid = c.Process.Pid
 	end := time.NewTimer(patience)
 	defer end.Stop()
 	pause := time.NewTicker(50 * time.Millisecond)

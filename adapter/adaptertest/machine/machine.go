@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/child"
 )
 
 //go:embed start.sh
@@ -49,7 +50,7 @@ type Machine struct {
 	// boot takes a line for each boot.
 	boot    io.WriteCloser
 	console *console
-	ended   chan struct{}
+	ended   <-chan struct{}
 	leader  int
 	stop    sync.Once
 }
@@ -108,42 +109,23 @@ func boot(ctx context.Context, o Options) (*Machine, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // other users live inside
 		return nil, err
 	}
-	m := &Machine{name: filepath.Base(dir), dir: dir, network: o.Network, console: &console{}, ended: make(chan struct{})}
+	m := &Machine{name: filepath.Base(dir), dir: dir, network: o.Network, console: &console{}}
 	args := []string{"--mount", "--propagation", "private", "--pid", "--mount-proc", "--fork", "--kill-child", "--", "sh", "-c", start, "machine", from, dir, m.name}
 	for inside, outside := range o.Binds {
 		args = append(args, "--bind-ro="+outside+":"+inside)
 	}
 	m.cmd = exec.Command("unshare", args...) //nolint:gosec,noctx // Stop ends it, in order
 	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
-	// Nothing of it may outlive the test, however that ends.
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if m.boot, err = m.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	if err := m.live(); err != nil {
+	if m.ended, err = child.Start(m.cmd, syscall.SIGKILL); err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
 	if err := m.Boot(ctx); err != nil {
 		return nil, errors.Join(err, m.Stop()) //nolint:contextcheck // also when ctx has ended
 	}
 	return m, nil
-}
-
-// live starts the machine's process and keeps the thread that started it: its
-// end would count as ours.
-func (m *Machine) live() error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := m.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = m.cmd.Wait() // how it ends is Stop's to judge
-			close(m.ended)
-		}
-	}()
-	return <-started
 }
 
 // Boot switches a machine on that is off, and waits until it is up.

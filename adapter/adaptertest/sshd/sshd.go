@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +23,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/child"
 )
 
 // patience is how long a server may take to start or stop.
@@ -54,7 +55,7 @@ type Server struct {
 	Port    int
 
 	cmd   *exec.Cmd
-	ended chan struct{}
+	ended <-chan struct{}
 	log   string
 	stop  sync.Once
 }
@@ -159,19 +160,9 @@ func (s *Server) start(ctx context.Context, program string) error {
 	// It leads a group of its own, and ends before the test does: Stop sees to that.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, "-D", "-e", "-f", filepath.Join(s.Dir, "sshd_config")) //nolint:gosec // our own words
 	s.cmd.Stderr = log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	s.ended = make(chan struct{})
-	go func() { // a test that is killed takes its servers along: the signal comes when this very thread ends
-		runtime.LockOSThread()
-		err := s.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = s.cmd.Wait()
-		}
-		close(s.ended)
-	}()
-	if err := errors.Join(<-started, log.Close()); err != nil {
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.ended, err = child.Start(s.cmd, syscall.SIGKILL)
+	if err := errors.Join(err, log.Close()); err != nil {
 		return err
 	}
 	limit := time.NewTimer(patience)

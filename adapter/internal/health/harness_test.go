@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/child"
 	"github.com/ripcord-dev/ripcord/adapter/internal/health"
 )
 
@@ -77,7 +78,7 @@ func eventually(t *testing.T, what string, is func() error) {
 type account struct{ uid, gid int }
 
 func (a account) attributes() *syscall.SysProcAttr {
-	attributes := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	attributes := &syscall.SysProcAttr{Setpgid: true}
 	if os.Geteuid() == 0 {
 		attributes.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 	}
@@ -111,6 +112,7 @@ func home(t *testing.T, name string) (string, account) {
 // server is one that the test started.
 type server struct {
 	command *exec.Cmd
+	ended   <-chan struct{}
 	stopped bool
 }
 
@@ -122,7 +124,7 @@ func start(t *testing.T, a account, dir, program string, args ...string) *server
 	}
 	s := &server{command: exec.Command(program, args...)}
 	s.command.Dir, s.command.SysProcAttr, s.command.Stdout, s.command.Stderr = dir, a.attributes(), log, log
-	if err := s.command.Start(); err != nil {
+	if s.ended, err = child.Start(s.command, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -139,7 +141,7 @@ func (s *server) stop(with syscall.Signal) {
 	}
 	s.stopped = true
 	_ = syscall.Kill(-s.command.Process.Pid, with)
-	_ = s.command.Wait()
+	<-s.ended
 }
 
 func run(t *testing.T, a account, dir, program string, args ...string) {

@@ -127,6 +127,9 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		return result, err
 	}
 	response, err := c.http.Do(request)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		<-ctx.Done() // the socket's clock may be a moment ahead, and callers ask the context why
+	}
 	if err != nil {
 		return result, c.silent(method, err)
 	}
