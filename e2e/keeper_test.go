@@ -52,6 +52,8 @@ func TestKilledAtRest(t *testing.T) {
 	} {
 		w.kill(c.victims())
 		if c.what == "everything" {
+			// One that is still dying would be taken for one that lives.
+			w.until("the keeper is dead", func() bool { return strings.Contains(w.must(0, "keeper", "status").stdout, "no keeper") })
 			w.must(0, "keeper", "start")
 		}
 		w.until("all is back after the death of "+c.what, func() bool {

@@ -30,10 +30,8 @@ const (
 func Ensure(ctx context.Context, dir, self string) error {
 	ctx, cancel := context.WithTimeout(ctx, ensureLimit)
 	defer cancel()
-	if held, err := locked(dir); err != nil {
+	if there, err := settled(ctx, dir); there || err != nil {
 		return err
-	} else if held {
-		return begun(ctx, dir, nil)
 	}
 	// One at a time: a second keeper would end at once, but not without trying.
 	start, err := lockStart(ctx, dir)
@@ -41,12 +39,28 @@ func Ensure(ctx context.Context, dir, self string) error {
 		return err
 	}
 	defer func() { _ = start.Close() }()
-	if held, err := locked(dir); err != nil {
+	if there, err := settled(ctx, dir); there || err != nil {
 		return err
-	} else if held {
-		return begun(ctx, dir, nil)
 	}
 	return startKeeper(ctx, dir, self)
+}
+
+// settled reports whether a keeper looks after the directory. It waits for one that is
+// just beginning, and for the end of one that is dying.
+func settled(ctx context.Context, dir string) (there bool, err error) {
+	for {
+		info, err := Status(dir)
+		if err != nil || info.Running {
+			return info.Running, err
+		}
+		if held, err := locked(dir); err != nil || !held {
+			return false, err
+		}
+		if ctx.Err() != nil {
+			return false, fmt.Errorf("wait for keeper: %w", ctx.Err())
+		}
+		pause(ctx, ensurePause)
+	}
 }
 
 func startKeeper(ctx context.Context, dir, self string) error {
