@@ -185,7 +185,7 @@ func TestStaleMark(t *testing.T) {
 	}
 	undo(t, step, journal)
 	// Our probe alone is not believed either.
-	step = open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 0.5, "health": map[string]any{"interval": 0.02}}, next))
+	step = open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 2, "health": map[string]any{"interval": 0.02}}, next))
 	journal = begin(t, step)
 	if err := step.Apply(t.Context(), journal.Attempt(1)); err == nil || !strings.Contains(err.Error(), "HAProxy marks it DOWN") {
 		t.Errorf("%v", err)

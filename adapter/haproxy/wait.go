@@ -82,19 +82,22 @@ func (m *mover) probed(ctx context.Context, names []string) ([]string, error) {
 // marked waits until HAProxy has marked each server up by a check of its own. It
 // returns what is wrong when the context ends.
 func (m *mover) marked(ctx context.Context, names []string) ([]string, error) {
+	problems := []string{"HAProxy did not say in time how they are"}
 	for {
 		v, err := m.step.servers(ctx)
 		if err != nil && ctx.Err() == nil {
 			return nil, err
 		}
-		var problems []string
-		for _, name := range names {
-			if at := v.health[name]; !m.fresh(v, name) {
-				problems = append(problems, name+": "+at.describe())
+		if err == nil {
+			problems = nil
+			for _, name := range names {
+				if at := v.health[name]; !m.fresh(v, name) {
+					problems = append(problems, name+": "+at.describe())
+				}
 			}
-		}
-		if err == nil && len(problems) == 0 {
-			return nil, nil
+			if len(problems) == 0 {
+				return nil, nil
+			}
 		}
 		if err == nil && slices.ContainsFunc(names, func(name string) bool { return v.image.server(name) == nil }) {
 			return nil, errors.New("a new server is gone from HAProxy")
@@ -120,12 +123,16 @@ func (m *mover) backReady(ctx context.Context) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, m.step.settings.Ready.Std())
 	defer cancel()
+	var seen view
 	for {
 		v, err := m.step.servers(limited)
 		if err != nil && limited.Err() == nil {
 			return err
 		}
-		up, open, problems := m.count(v, carriers)
+		if err == nil { // else what was seen before is all that is known
+			seen = v
+		}
+		up, open, problems := m.count(seen, carriers)
 		if (up == 0 || open > 0) && pause(limited, pollInterval) {
 			continue
 		}
