@@ -185,12 +185,13 @@ func TestConformance(t *testing.T) {
 			adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 				t.Helper()
 				scope, folder := newScope(t), t.TempDir()
-				health := map[string]any{"http": "/healthz", "interval": .02, "timeout": 1, "start_timeout": 6, "successes": 2}
-				if old {
+				change := map[string]any{"health": map[string]any{"http": "/healthz", "interval": .02, "timeout": 1, "start_timeout": 6, "successes": 2}}
+				if old { // each of them takes its time, and two are there already
+					change["instances"] = 1
 					release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 1}))
 				}
 				return adaptertest.Fixture{
-					Adapter: docker.New(os.Environ), Spec: specOf(settingsIn(folder, map[string]any{"health": health})), Scope: scope,
+					Adapter: docker.New(os.Environ), Spec: specOf(settingsIn(folder, change)), Scope: scope,
 					Fingerprint: func(t *testing.T) string { t.Helper(); return fingerprint(t, scope.Application) },
 					References:  []string{"image", "command", "environment", "ports", "directory", "socket"},
 					Secrets:     []string{"t0ken-value"},
