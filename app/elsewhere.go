@@ -134,23 +134,34 @@ func (a *App) ServiceLogs(ctx context.Context, service, environment string, line
 		}
 	}
 	add(ours, a.supervisor().Tail)
-	places, err := a.store.Places(ctx)
+	homes, err := a.allHomes(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	for _, place := range places {
-		homes, err := a.homes(ctx, place)
-		if err != nil {
-			return nil, nil, nil, err
+	for _, h := range homes {
+		found, err := h.runtime.Instances(ctx)
+		if err != nil && h.service == service {
+			unseen = append(unseen, h.String()+": "+err.Error())
 		}
-		for _, h := range homes {
-			found, err := h.runtime.Instances(ctx)
-			if err != nil && h.service == service {
-				unseen = append(unseen, h.String()+": "+err.Error())
-			}
-			add(instanceViews(found), h.runtime.Tail)
-		}
+		add(instanceViews(found), h.runtime.Tail)
 	}
 	slices.Sort(services)
 	return logs, slices.Compact(services), unseen, nil
+}
+
+// allHomes are those of all places.
+func (a *App) allHomes(ctx context.Context) ([]home, error) {
+	places, err := a.store.Places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []home
+	for _, place := range places {
+		homes, err := a.homes(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, homes...)
+	}
+	return all, nil
 }

@@ -28,7 +28,7 @@ func apart(t *testing.T, where string) bool {
 	if where == ownNetwork {
 		words = append([]string{"unshare", "--net", "sh", "-c", `ip link set lo up && exec "$0" "$@"`}, words...)
 	}
-	again := exec.CommandContext(t.Context(), words[0], words[1:]...) //nolint:gosec // this very binary
+	again := exec.CommandContext(t.Context(), words[0], words[1:]...)
 	again.Env = append(os.Environ(), apartIn+"="+where, apartBin+"="+bin)
 	out, err := again.CombinedOutput()
 	if t.Logf("%s", out); err != nil {

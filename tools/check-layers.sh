@@ -30,6 +30,8 @@ store/sqlite/sideways.go  ~/store/blobs
 store/sqlite/up.go        ~/engine
 adapter/files/sideways.go ~/adapter/script
 adapter/files/up.go       ~/engine/local
+adapter/files/tests.go    ~/adapter/adaptertest/child
+adapter/adaptertest/up.go ~/adapter/files
 adapter/files/shim.go     ~/shim
 adapter/proxy/sideways.go ~/adapter/files
 adapter/proxy/dataplane/up.go ~/engine

@@ -89,23 +89,27 @@ func (m *mover) marked(ctx context.Context, names []string) ([]string, error) {
 			return nil, err
 		}
 		if err == nil {
-			problems = nil
-			for _, name := range names {
-				if at := v.health[name]; !m.fresh(v, name) {
-					problems = append(problems, name+": "+at.describe())
-				}
-			}
-			if len(problems) == 0 {
+			if problems = m.unmarked(v, names); len(problems) == 0 {
 				return nil, nil
 			}
-		}
-		if err == nil && slices.ContainsFunc(names, func(name string) bool { return v.image.server(name) == nil }) {
-			return nil, errors.New("a new server is gone from HAProxy")
+			if slices.ContainsFunc(names, func(name string) bool { return v.image.server(name) == nil }) {
+				return nil, errors.New("a new server is gone from HAProxy")
+			}
 		}
 		if !pause(ctx, pollInterval) {
 			return problems, nil
 		}
 	}
+}
+
+// unmarked says of which servers HAProxy does not know that they are well.
+func (m *mover) unmarked(v view, names []string) (problems []string) {
+	for _, name := range names {
+		if at := v.health[name]; !m.fresh(v, name) {
+			problems = append(problems, name+": "+at.describe())
+		}
+	}
+	return problems
 }
 
 // fresh reports whether HAProxy would send traffic to a server for a good reason.

@@ -60,7 +60,7 @@ func between(t *testing.T, scope ripcord.Scope, route func(forward http.Handler,
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", strings.TrimSpace(string(socket)))
 	}}
-	folder, err := os.MkdirTemp("", "between") // a socket's path must be short
+	folder, err := os.MkdirTemp("", "between") //nolint:usetesting // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func deployer(t *testing.T, name string) ripcord.MachineSpec {
 			t.Errorf("userdel: %v: %s", err, out)
 		}
 	})
-	keys, err := os.MkdirTemp("", "keys") // where the user may read
+	keys, err := os.MkdirTemp("", "keys") //nolint:usetesting // t.TempDir lies where the user may not read
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func deployer(t *testing.T, name string) ripcord.MachineSpec {
 	s := sshd.Start(t, sshd.Options{Config: "AuthorizedKeysFile " + filepath.Join(keys, "authorized")})
 	text, err := os.ReadFile(filepath.Join(s.Dir, "authorized_keys"))
 	if err := errors.Join(err, os.WriteFile(filepath.Join(keys, "authorized"), text, 0o600),
-		os.Chmod(filepath.Join(keys, "authorized"), 0o644), os.Chmod(keys, 0o755)); err != nil { //nolint:gosec // a public key
+		os.Chmod(filepath.Join(keys, "authorized"), 0o644), os.Chmod(keys, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	spec := specOf(s)
