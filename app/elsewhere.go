@@ -45,19 +45,38 @@ func (a *App) homes(ctx context.Context, place ripcord.Filter) ([]home, error) {
 	var all []home
 	seen := map[string]bool{}
 	for _, summary := range newest {
-		state, err := a.State(ctx, summary.Run)
-		if err != nil || seen[string(summary.Run)] {
-			continue // it was pruned: nobody knows what it deployed
+		if seen[string(summary.Run)] {
+			continue
 		}
 		seen[string(summary.Run)] = true
-		for i := range state.Plan.Steps {
-			if h, ok := a.home(ctx, state.Plan, &state.Plan.Steps[i]); ok && !seen[h.String()] {
+		plan, err := a.planOf(ctx, summary.Run)
+		if err != nil {
+			return nil, err
+		}
+		for i := range plan.Steps {
+			if h, ok := a.home(ctx, plan, &plan.Steps[i]); ok && !seen[h.String()] {
 				seen[h.String()] = true
 				all = append(all, h)
 			}
 		}
 	}
 	return all, nil
+}
+
+// planOf reads a run's plan and nothing else of it; it has no steps where the run was
+// pruned, and nobody knows what it deployed.
+func (a *App) planOf(ctx context.Context, run ripcord.RunID) (*ripcord.Plan, error) {
+	for e, err := range a.store.Entries(ctx, run, 0) {
+		switch {
+		case ripcord.CodeOf(err) == ripcord.CodeNotFound:
+			return &ripcord.Plan{}, nil
+		case err != nil:
+			return nil, err
+		case e.Plan != nil:
+			return e.Plan, nil
+		}
+	}
+	return &ripcord.Plan{}, nil
 }
 
 func (a *App) home(ctx context.Context, plan *ripcord.Plan, spec *ripcord.StepSpec) (home, bool) {
