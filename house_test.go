@@ -131,6 +131,7 @@ func TestLayersLookDown(t *testing.T) {
 		{"planfile", []string{".", "planfile"}},
 		{"bundle", []string{"."}},
 		{"store", []string{"."}},
+		{"adapter/adaptertest", []string{".", "adapter/internal", "adapter/adaptertest"}},
 		{"adapter/proxy", []string{".", "adapter/internal", "adapter/proxy/dataplane"}},
 		{"adapter", []string{".", "adapter/internal"}},
 		{"procfs", []string{"."}},

@@ -186,8 +186,9 @@ func TestConformance(t *testing.T) {
 				t.Helper()
 				scope, folder := newScope(t), t.TempDir()
 				change := map[string]any{"health": map[string]any{"http": "/healthz", "interval": .02, "timeout": 1, "start_timeout": 6, "successes": 2}}
-				if old { // each of them takes its time, and two are there already
-					change["instances"] = 1
+				broken := breakWith("exits", "broken", folder)
+				if old { // containers take their time: one there, and the other way to be broken
+					change["instances"], broken = 1, breakWith("sick", "sick", folder)
 					release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 1}))
 				}
 				return adaptertest.Fixture{
@@ -195,7 +196,7 @@ func TestConformance(t *testing.T) {
 					Fingerprint: func(t *testing.T) string { t.Helper(); return fingerprint(t, scope.Application) },
 					References:  []string{"image", "command", "environment", "ports", "directory", "socket"},
 					Secrets:     []string{"t0ken-value"},
-					Breaks:      []adaptertest.Break{breakWith("exits", "broken", folder), breakWith("sick", "sick", folder)},
+					Breaks:      []adaptertest.Break{broken},
 				}
 			}})
 		})
