@@ -52,7 +52,7 @@ demo-nginx: build ## The same behind nginx
 .PHONY: test
 test: ## Run all tests
 	tools/install-test-deps.sh
-	CGO_ENABLED=0 go test -p $(PARALLEL) -timeout 15m ./...
+	CGO_ENABLED=0 go test -p $(PARALLEL) -timeout 25m ./...
 
 # The detector lets each process sleep a second at its end, and tests start many.
 # e2e and examples drive the built program, into which it does not see. docker and
