@@ -33,7 +33,7 @@ func (p process) started() time.Duration {
 }
 
 // infancy is how long a new worker may still have its master's title.
-const infancy = time.Second
+const infancy = 5 * time.Second
 
 const (
 	masterTitle  = "nginx: master process"

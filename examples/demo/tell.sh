@@ -44,7 +44,7 @@ ripcord() {
   shift 2
   printf '\n$ ripcord%s\n' "$(quoted "$@")"
   set +e
-  timeout --foreground -k 5 90 ./ripcord "$@" < /dev/null 2>&1 | tee "$last" | "$trim" | sed -u 's/^/  /'
+  timeout --foreground -k 5 180 ./ripcord "$@" < /dev/null 2>&1 | tee "$last" | "$trim" | sed -u 's/^/  /'
   got=${PIPESTATUS[0]}
   set -e
   [ "$got" = "$want" ] || fail "ripcord $1 ended with exit code $got, not $want"
