@@ -14,6 +14,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/keeper"
+	"github.com/ripcord-dev/ripcord/procfs"
 )
 
 // Level is how serious what doctor found is.
@@ -267,7 +268,23 @@ func (d *doctor) living(ctx context.Context, a *App, boot Boot) {
 			d.add(LevelWarn, "instances", "ripcord logs --service "+i.Labels["service"], "%s is down, after %d restarts", i.ID, i.Restarts)
 		}
 	}
+	d.damaged()
 	d.reboot(len(all), unfinished, boot)
+}
+
+// damaged tells of instances that nobody can tell anything else of.
+func (d *doctor) damaged() {
+	all, err := keeper.FindDamaged(d.dir, procfs.FS{})
+	if err != nil {
+		d.add(LevelBad, "instances", "run as the user who owns the state directory", "%v", err)
+	}
+	for _, is := range all {
+		fix := "look whether the disk is sound, then: rm -r " + filepath.Dir(is.Path)
+		if is.PID != 0 {
+			fix = fmt.Sprintf("look what it is (ps -fp %d) and end it if nobody needs it; look whether the disk is sound, then: rm -r %s", is.PID, filepath.Dir(is.Path))
+		}
+		d.add(LevelBad, "instances", fix, "%s", is)
+	}
 }
 
 func (d *doctor) reboot(instances int, unfinished bool, boot Boot) {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -98,6 +97,26 @@ func (a *App) home(ctx context.Context, plan *ripcord.Plan, spec *ripcord.StepSp
 	return home{runtime: runtime, service: on.Service, machine: on.Machine}, true
 }
 
+// ask puts a question to all homes at once, and gives up together with them after
+// elsewherePatience. Unseen says which did not answer, and why.
+func ask[T any](ctx context.Context, homes []home, question func(ctx context.Context, h home) ([]T, error)) (answers []T, unseen []string) {
+	limited, done := context.WithTimeout(ctx, elsewherePatience)
+	defer done()
+	found, failed := make([][]T, len(homes)), make([]error, len(homes))
+	var all sync.WaitGroup
+	for i, h := range homes {
+		all.Go(func() { found[i], failed[i] = question(limited, h) })
+	}
+	all.Wait()
+	for i, h := range homes {
+		if failed[i] != nil {
+			unseen = append(unseen, h.String()+": "+strings.Join(strings.Fields(failed[i].Error()), " "))
+		}
+		answers = append(answers, found[i]...)
+	}
+	return answers, unseen
+}
+
 // elsewhere lists the instances of a place that others keep alive. Unseen says of
 // which none could be asked for, and why.
 func (a *App) elsewhere(ctx context.Context, place ripcord.Filter) (views []InstanceView, unseen []string, err error) {
@@ -105,82 +124,6 @@ func (a *App) elsewhere(ctx context.Context, place ripcord.Filter) (views []Inst
 	if err != nil || len(homes) == 0 {
 		return nil, nil, err
 	}
-	limited, done := context.WithTimeout(ctx, elsewherePatience)
-	defer done()
-	found, failed := make([][]ripcord.InstanceStatus, len(homes)), make([]error, len(homes))
-	var all sync.WaitGroup
-	for i, h := range homes {
-		all.Go(func() { found[i], failed[i] = h.runtime.Instances(limited) })
-	}
-	all.Wait()
-	var list []ripcord.InstanceStatus
-	for i, h := range homes {
-		if failed[i] != nil {
-			unseen = append(unseen, h.String()+": "+strings.Join(strings.Fields(failed[i].Error()), " "))
-		}
-		list = append(list, found[i]...)
-	}
+	list, unseen := ask(ctx, homes, func(ctx context.Context, h home) ([]ripcord.InstanceStatus, error) { return h.runtime.Instances(ctx) })
 	return instanceViews(list), unseen, nil
-}
-
-// ServiceLog is what an instance of a service printed last.
-type ServiceLog struct {
-	InstanceView
-	Lines []string `json:"lines"`
-}
-
-// ServiceLogs returns the newest lines of each instance of a service, whoever keeps
-// it, in one environment or, where that is empty, in all. Services are those that
-// have instances. Unseen says what could not be asked.
-func (a *App) ServiceLogs(ctx context.Context, service, environment string, lines int) (logs []ServiceLog, services, unseen []string, err error) {
-	ours, err := a.Instances(ctx)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	logs = []ServiceLog{}
-	add := func(views []InstanceView, tail func(ctx context.Context, id string, lines int) ([]string, error)) {
-		for _, i := range views {
-			services = append(services, i.Service)
-			if i.Service != service || environment != "" && i.Environment != environment {
-				continue
-			}
-			newest, err := tail(ctx, i.ID, lines)
-			if err != nil {
-				unseen = append(unseen, i.ID+": "+err.Error())
-				continue
-			}
-			logs = append(logs, ServiceLog{i, append([]string{}, newest...)})
-		}
-	}
-	add(ours, a.supervisor().Tail)
-	homes, err := a.allHomes(ctx)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	for _, h := range homes {
-		found, err := h.runtime.Instances(ctx)
-		if err != nil && h.service == service {
-			unseen = append(unseen, h.String()+": "+err.Error())
-		}
-		add(instanceViews(found), h.runtime.Tail)
-	}
-	slices.Sort(services)
-	return logs, slices.Compact(services), unseen, nil
-}
-
-// allHomes are those of all places.
-func (a *App) allHomes(ctx context.Context) ([]home, error) {
-	places, err := a.store.Places(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var all []home
-	for _, place := range places {
-		homes, err := a.homes(ctx, place)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, homes...)
-	}
-	return all, nil
 }

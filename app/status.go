@@ -9,6 +9,8 @@ import (
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
+	"github.com/ripcord-dev/ripcord/keeper"
+	"github.com/ripcord-dev/ripcord/procfs"
 )
 
 // Status is how an application stands in an environment: its unfinished run,
@@ -79,6 +81,10 @@ func (a *App) Status(ctx context.Context, f ripcord.Filter) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	damaged, err := keeper.FindDamaged(a.dir, procfs.FS{})
+	if err != nil {
+		return nil, err
+	}
 	list := []Status{}
 	for _, place := range places {
 		if f.Application != "" && f.Application != place.Application || f.Environment != "" && f.Environment != place.Environment {
@@ -98,6 +104,9 @@ func (a *App) Status(ctx context.Context, f ripcord.Filter) ([]Status, error) {
 			return nil, err
 		}
 		s.Instances, s.Unseen = append(s.Instances, others...), unseen
+		for _, d := range damaged { // of no place that anybody knows
+			s.Unseen = append(s.Unseen, d.String())
+		}
 		s.Traffic = a.traffic(ctx, place, supervised)
 		list = append(list, s)
 	}

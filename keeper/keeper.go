@@ -50,8 +50,8 @@ type identity struct {
 
 // Main is the keeper. It returns when the context ends, when there has been no
 // work for the idle time, or when the state directory is gone; all instances and
-// executors live on, but for executors on a machine that is being shut down. When another keeper is there, the error is one of
-// CodeRefused.
+// executors live on, but for executors on a machine that is being shut down. When
+// another keeper is there, the error is one of CodeRefused.
 func Main(ctx context.Context, o Options) error {
 	o = o.withDefaults()
 	lock, err := takeLock(ctx, o.Dir)
