@@ -33,7 +33,7 @@ func (c client) ask(ctx context.Context, command string) (string, error) {
 	defer cancel()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", c.path)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		<-ctx.Done() // the socket's clock may be a moment ahead, and callers ask the context why
 	}
 	if err != nil {

@@ -54,14 +54,15 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) error {
 func (s *Step) route(ctx context.Context, put *dataplane.State, side string) (dataplane.Status, error) {
 	change := s.settings.goal(put, side)
 	change.Revision = put.Revision
-	end := s.scope.Now().Add(s.settings.Ready.Std())
+	limit, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
+	defer cancel()
 	for {
-		status, err := s.ready(ctx, side, all)
+		status, err := s.ready(ctx, limit, side, all)
 		if err != nil {
 			return status, err
 		}
 		status, err = s.client.SetRoute(ctx, change)
-		if errors.Is(err, dataplane.ErrNotReady) && s.scope.Now().Before(end) && wait(ctx) {
+		if errors.Is(err, dataplane.ErrNotReady) && wait(limit) {
 			continue
 		}
 		return status, refused(err)
@@ -110,10 +111,9 @@ func some(s *dataplane.SideStatus) bool {
 	return s.Ready() > 0
 }
 
-// ready waits until the side may get the route by the proxy's own probes.
-func (s *Step) ready(ctx context.Context, name string, is enough) (dataplane.Status, error) {
-	limit, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
-	defer cancel()
+// ready waits until the side may get the route by the proxy's own probes. The limit
+// is a context within ctx, which ends when the waiting should.
+func (s *Step) ready(ctx, limit context.Context, name string, is enough) (dataplane.Status, error) {
 	var last *dataplane.SideStatus
 	for {
 		status, err := s.client.Status(limit)

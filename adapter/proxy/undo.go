@@ -90,7 +90,9 @@ func (s *Step) restoreRoute(ctx context.Context, a ripcord.Attempt, before image
 		return nil
 	}
 	if before.Route != "" && (before.Route != now.Route || before.Split == nil && now.Split != nil) {
-		status, err := s.ready(ctx, before.Route, some)
+		limit, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
+		defer cancel()
+		status, err := s.ready(ctx, limit, before.Route, some)
 		if err != nil {
 			return s.cannotReturn(before, err)
 		}

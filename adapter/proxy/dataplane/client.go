@@ -127,7 +127,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		return result, err
 	}
 	response, err := c.http.Do(request)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		<-ctx.Done() // the socket's clock may be a moment ahead, and callers ask the context why
 	}
 	if err != nil {
