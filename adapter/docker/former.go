@@ -166,15 +166,7 @@ func (f former) Name(_ service.Place, number int) string {
 
 // Tail returns the end of its log.
 func (f former) Tail(ctx context.Context, _ service.Place, number, lines int) []string {
-	c, err := f.engine.inspect(ctx, f.old(number).ID)
-	if err != nil {
-		return nil // a failure without its log is still the failure
-	}
-	text, err := f.engine.tail(ctx, c, lines)
-	if err != nil {
-		return nil
-	}
-	return text
+	return f.engine.lastWords(ctx, f.old(number).ID, lines)
 }
 
 // Dead tells that one did not come back.

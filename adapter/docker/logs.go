@@ -119,3 +119,17 @@ func unframed(stream io.Reader) (string, error) {
 		}
 	}
 }
+
+// lastWords is the end of a container's log; none where it cannot be read, because a
+// failure without its log is still the failure.
+func (e *engine) lastWords(ctx context.Context, name string, lines int) []string {
+	c, err := e.inspect(ctx, name)
+	if err != nil {
+		return nil
+	}
+	text, err := e.tail(ctx, c, lines)
+	if err != nil {
+		return nil
+	}
+	return text
+}

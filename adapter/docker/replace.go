@@ -144,6 +144,16 @@ func (s *Step) missing(ctx context.Context) (ill int, which string, err error) {
 	return ill, which, ctx.Err()
 }
 
+// rest stops a container for good.
+func (e *engine) rest(ctx context.Context, c *container) error {
+	if !c.never() {
+		if err := e.policy(ctx, c.ID, restartPolicy{Name: restartNo}); err != nil {
+			return err
+		}
+	}
+	return e.stop(ctx, c.ID)
+}
+
 // park stops containers and lets them be. Their engine does not start them again.
 func (s *Step) park(ctx context.Context, a ripcord.Attempt, e *engine, old []container) error {
 	return each(old, func(c *container) error {
@@ -151,13 +161,7 @@ func (s *Step) park(ctx context.Context, a ripcord.Attempt, e *engine, old []con
 			return nil
 		}
 		service.Note(a.Output, "stopping %s of %s %s", c.Name, s.settings.Service, c.Version)
-		err := error(nil)
-		if !c.never() {
-			err = e.policy(ctx, c.ID, restartPolicy{Name: restartNo})
-		}
-		if err == nil {
-			err = e.stop(ctx, c.ID)
-		}
+		err := e.rest(ctx, c)
 		if answered(err, http.StatusNotFound) {
 			return nil // somebody has removed it: the before-image shows that
 		}

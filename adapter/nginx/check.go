@@ -13,6 +13,11 @@ import (
 
 // Check implements ripcord.Step.
 func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
+	return s.observe(ctx, s.presence)
+}
+
+// observe shows what is there, and how much of a change that is.
+func (s *Step) observe(ctx context.Context, presence func(found) (ripcord.Presence, string, error)) (ripcord.Observation, error) {
 	unknown := ripcord.Observation{Presence: ripcord.Unknown}
 	now, err := s.look()
 	if err != nil {
@@ -22,11 +27,11 @@ func (s *Step) Check(ctx context.Context) (ripcord.Observation, error) {
 	if err != nil {
 		return unknown, err
 	}
-	presence, detail, err := s.presence(now)
+	much, detail, err := presence(now)
 	if err != nil {
 		return unknown, err
 	}
-	return ripcord.Observation{Presence: presence, Image: data, Exact: true, Detail: detail}, ctx.Err()
+	return ripcord.Observation{Presence: much, Image: data, Exact: true, Detail: detail}, ctx.Err()
 }
 
 // presence says how much of the shift is there.

@@ -2,7 +2,6 @@ package nginx
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,20 +67,7 @@ func (m *Member) goal(before image) (was, goal model, want image, err error) {
 
 // Check implements ripcord.Step.
 func (m *Member) Check(ctx context.Context) (ripcord.Observation, error) {
-	unknown := ripcord.Observation{Presence: ripcord.Unknown}
-	now, err := m.of.look()
-	if err != nil {
-		return unknown, err
-	}
-	data, err := json.Marshal(now.image)
-	if err != nil {
-		return unknown, err
-	}
-	presence, detail, err := m.presence(now)
-	if err != nil {
-		return unknown, err
-	}
-	return ripcord.Observation{Presence: presence, Image: data, Exact: true, Detail: detail}, ctx.Err()
+	return m.of.observe(ctx, m.presence)
 }
 
 // presence says how much of the change is there: it is when nginx serves it, and
