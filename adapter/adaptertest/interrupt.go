@@ -225,7 +225,12 @@ func (s suite) breaks(t *testing.T) {
 func (w *world) broken(t *testing.T, b Break) {
 	t.Helper()
 	b.Break(t)
+	own := w.Spec
+	if b.Spec != nil {
+		w.Spec = *b.Spec
+	}
 	err := w.applyIn(t.Context(), t, w.Scope, nil)
+	w.Spec = own
 	b.Mend(t)
 	if err == nil {
 		t.Fatal("Apply succeeds although its system is broken")

@@ -40,6 +40,9 @@ type Break struct {
 	Name string
 	// Break makes the next Apply fail; Mend makes the system whole again.
 	Break, Mend func(t *testing.T)
+	// Spec is the step while its system is broken, where it would wait for long
+	// that this ends; nil is the fixture's own.
+	Spec *ripcord.StepSpec
 }
 
 // Part is a part of the suite that does not apply to every step.

@@ -138,6 +138,7 @@ func (s *Step) ready(ctx context.Context, a ripcord.Attempt, addresses []string)
 	limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
 	defer cancel()
 	good := make([]int, len(questions))
+	var known []string
 	for {
 		var problems []string
 		for n, question := range questions {
@@ -154,10 +155,14 @@ func (s *Step) ready(ctx context.Context, a ripcord.Attempt, addresses []string)
 			return nil
 		}
 		if pause(limited, set.Interval.Std()) {
+			known = problems
 			continue
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if len(known) > 0 { // the end of the wait is no answer of theirs
+			problems = known
 		}
 		if len(problems) == 0 {
 			problems = []string{"the probes did not end"}

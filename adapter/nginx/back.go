@@ -32,14 +32,14 @@ func (s *Step) backServes(ctx context.Context, a ripcord.Attempt, before, now im
 	limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
 	defer cancel()
 	for {
-		problems := s.silent(limited, old)
+		// The end of the wait is no answer of theirs: they have the time that a probe has.
+		problems := s.silent(ctx, old)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if len(problems) < len(old) {
 			return nil
 		}
-		// The end of the wait is no answer of theirs: they have the time that a probe has.
 		if len(s.silent(ctx, newer)) == len(newer) && ctx.Err() == nil {
 			say(a, "%s does not answer (%s), but neither does the side that has the traffic now", was.routed(), problems[0])
 			return ctx.Err()

@@ -2,12 +2,20 @@ package nginx_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 )
+
+// with is settings with one more.
+func with(settings map[string]any, name string, value any) map[string]any {
+	out := map[string]any{name: value}
+	maps.Copy(out, settings)
+	return out
+}
 
 // fixture is a world with two old and two new instances.
 func fixture(t *testing.T, change map[string]any) adaptertest.Fixture {
@@ -16,6 +24,7 @@ func fixture(t *testing.T, change map[string]any) adaptertest.Fixture {
 	blue := []*target{startTarget(t, "blue"), startTarget(t, "blue")}
 	green := []*target{startTarget(t, "green"), startTarget(t, "green")}
 	b := startBalancer(t, upstream(blue...))
+	short := spec(t, b, "green", with(change, "ready_timeout", 0.5), green...)
 	return adaptertest.Fixture{
 		Adapter: nginx.New(), Scope: scope, Spec: spec(t, b, "green", change, green...),
 		Fingerprint: func(t *testing.T) string {
@@ -32,7 +41,7 @@ func fixture(t *testing.T, change map[string]any) adaptertest.Fixture {
 		},
 		References: []string{"targets", "colour"},
 		Breaks: []adaptertest.Break{{
-			Name:  "one of the targets is sick",
+			Name: "one of the targets is sick", Spec: &short,
 			Break: func(*testing.T) { green[1].ill.Store(true) }, Mend: func(*testing.T) { green[1].ill.Store(false) },
 		}, {
 			Name: "the rest of the configuration is broken",
@@ -50,7 +59,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
-		return fixture(t, map[string]any{"ready_timeout": 1.5})
+		return fixture(t, nil)
 	}})
 }
 
@@ -59,6 +68,6 @@ func TestConformanceSplit(t *testing.T) {
 	t.Parallel()
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
-		return fixture(t, map[string]any{"ready_timeout": 1.5, "weight": 50, "cookie": "visitor"})
+		return fixture(t, map[string]any{"weight": 50, "cookie": "visitor"})
 	}})
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -96,8 +98,8 @@ func (b *balancer) plainConfig() string {
 	return fmt.Sprintf(`daemon off; user root;
 pid %[1]s/nginx.pid;
 error_log %[1]s/error.log;
-worker_processes 2;
-worker_shutdown_timeout 10s;
+worker_processes %[3]d;
+worker_shutdown_timeout 90s;
 events { worker_connections 256; }
 http {
   access_log %[1]s/access.log;
@@ -115,7 +117,7 @@ http {
     }
   }
 }
-`, b.dir, b.listen)
+`, b.dir, b.listen, workerProcesses)
 }
 
 // startBalancer starts nginx with this text in Ripcord's file.
@@ -172,17 +174,27 @@ func (b *balancer) start(t *testing.T) {
 	}
 	b.cmd = cmd
 	t.Cleanup(func() { stop(cmd) })
-	waitFor(t, "nginx serves", func() bool {
-		title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
-		if !strings.HasPrefix(string(title), "nginx: master") {
-			return false
-		}
-		c, err := net.Dial("tcp", b.listen)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
+	waitFor(t, "nginx serves", func() bool { return serves(cmd.Process.Pid) })
+}
+
+// workerProcesses is how many workers plainConfig asks for.
+const workerProcesses = 2
+
+// serves reports whether a master has all its workers, each of which has said so in
+// its title: the port is open before, by the master itself.
+func serves(master int) bool {
+	if !titled(strconv.Itoa(master), "nginx: master process") {
+		return false
+	}
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", master))
+	all := strings.Fields(string(children))
+	return len(all) == workerProcesses && !slices.ContainsFunc(all, func(pid string) bool { return !titled(pid, "nginx: worker process") })
+}
+
+// titled reports whether a process calls itself so.
+func titled(pid, title string) bool {
+	is, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+	return strings.HasPrefix(string(is), title)
 }
 
 // stop kills nginx with its workers.
@@ -195,7 +207,7 @@ func stop(cmd *exec.Cmd) {
 func (b *balancer) answers(t *testing.T, requests int, cookie ...string) map[string]int {
 	t.Helper()
 	counts := map[string]int{}
-	client := &http.Client{Timeout: 10 * time.Second}
+	client := &http.Client{Timeout: time.Minute}
 	defer client.CloseIdleConnections()
 	for n := range requests {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+b.listen+"/", http.NoBody)
@@ -253,8 +265,8 @@ func spec(t *testing.T, b *balancer, colour string, change map[string]any, targe
 	settings := map[string]any{
 		"service": "web", "balancer": "front", "include": b.include(), "upstream": "shop", "config": b.config(), "program": b.program(),
 		"targets": strings.Join(addresses, ","), "colour": colour,
-		"health":        map[string]any{"http": "/healthz", "interval": 0.02, "timeout": 0.5, "successes": 2, "failures": 2},
-		"drain_timeout": 5, "ready_timeout": 10,
+		"health":        map[string]any{"http": "/healthz", "interval": 0.02, "timeout": 20, "successes": 2, "failures": 2},
+		"drain_timeout": 60, "ready_timeout": 60,
 	}
 	maps.Copy(settings, change)
 	raw, err := json.Marshal(settings)
@@ -311,7 +323,7 @@ func undo(t *testing.T, step ripcord.Step, journal *adaptertest.Journal) {
 // waitFor polls for something that another process does.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)

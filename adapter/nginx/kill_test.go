@@ -152,7 +152,9 @@ func TestMembersKilled(t *testing.T) {
 func killed(t *testing.T, b *balancer, shift ripcord.StepSpec, after, before string) {
 	t.Helper()
 	world := b.state(t)
-	for n := 0; ; n++ {
+	var when time.Duration
+	// The moments lie the wider apart the longer a busy machine takes.
+	for n := 0; ; n, when = n+1, when+7*time.Millisecond+when/10 {
 		e := executor{t.TempDir()}
 		step := openMember(t, shift)
 		image, err := step.Check(t.Context())
@@ -161,11 +163,10 @@ func killed(t *testing.T, b *balancer, shift ripcord.StepSpec, after, before str
 		}
 		e.write(t, "spec", shift)
 		e.write(t, "before", image)
-		when := time.Duration(n) * 7 * time.Millisecond
 		died := e.kill(t, "apply", when)
 		b.valid(t)
 		if n%2 == 0 {
-			e.kill(t, "apply", time.Minute)
+			e.kill(t, "apply", 10*time.Minute)
 			if now, err := step.Check(t.Context()); err != nil || now.Presence != ripcord.Present {
 				t.Fatalf("killed after %s: %s (%s), %v", when, now.Presence, now.Detail, err)
 			}
@@ -175,7 +176,7 @@ func killed(t *testing.T, b *balancer, shift ripcord.StepSpec, after, before str
 		}
 		e.kill(t, "undo", when)
 		b.valid(t)
-		e.kill(t, "undo", time.Minute)
+		e.kill(t, "undo", 10*time.Minute)
 		if now := b.state(t); now != world {
 			t.Fatalf("killed after %s:\nwas\n%s\nis\n%s", when, world, now)
 		}

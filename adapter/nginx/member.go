@@ -219,12 +219,9 @@ func (m *Member) room(ctx context.Context, goal model, members []string) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, s.settings.Ready.Std())
 	defer cancel()
-	var away []string
 	for {
-		now := slices.Concat(s.silent(limited, others), out)
-		if limited.Err() == nil || away == nil { // else they had no time to answer
-			away = now
-		}
+		// The end of the wait is no answer of theirs: they have the time that a probe has.
+		away := slices.Concat(s.silent(ctx, others), out)
 		if len(away) == 0 || len(away)+len(members) <= most {
 			return ctx.Err()
 		}

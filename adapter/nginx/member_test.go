@@ -23,7 +23,7 @@ func memberSpec(t *testing.T, b *balancer, state string, change map[string]any, 
 	if err := json.Unmarshal(s.Settings, &settings); err != nil {
 		t.Fatal(err)
 	}
-	settings["members"], settings["targets"], settings["state"], settings["ready_timeout"] = settings["targets"], "", state, 1.5
+	settings["members"], settings["targets"], settings["state"] = settings["targets"], "", state
 	maps.Copy(settings, change)
 	raw, err := json.Marshal(settings)
 	if err != nil {
@@ -189,8 +189,7 @@ func TestMembersComeBackWell(t *testing.T) {
 	all := three(t)
 	b := startBalancer(t, upstream(all...))
 	was := b.state(t)
-	drain := openMember(t, memberSpec(t, b, "drain", map[string]any{"ready_timeout": 0.3}, all[0]))
-	journal := apply(t, drain)
+	journal := apply(t, openMember(t, memberSpec(t, b, "drain", nil, all[0])))
 	all[0].ill.Store(true)
 	step := openMember(t, memberSpec(t, b, "ready", map[string]any{"ready_timeout": 0.3}, all[0]))
 	err := step.Apply(t.Context(), begin(t, step).Attempt(1))
@@ -200,7 +199,8 @@ func TestMembersComeBackWell(t *testing.T) {
 	if got := b.answers(t, 12); got["one"] != 0 {
 		t.Errorf("%v", got)
 	}
-	undo(t, drain, journal)
+	// Long enough for the reload, which it limits as well.
+	undo(t, openMember(t, memberSpec(t, b, "drain", map[string]any{"ready_timeout": 5}, all[0])), journal)
 	if now := b.state(t); now != was {
 		t.Errorf("was\n%s\nis\n%s", was, now)
 	}

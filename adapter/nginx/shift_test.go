@@ -434,11 +434,11 @@ func TestBackToDeadSide(t *testing.T) {
 	scope := adaptertest.NewScope(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	b := startBalancer(t, upstream(blue))
-	step := open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 1}, green))
+	step := open(t, scope, spec(t, b, "green", nil, green))
 	was := b.state(t)
 	journal := apply(t, step)
 	blue.Close()
-	err := step.Undo(t.Context(), journal.Attempt(1))
+	err := open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 0.3}, green)).Undo(t.Context(), journal.Attempt(1))
 	if err == nil || !strings.Contains(err.Error(), "cannot go back to") || !strings.Contains(err.Error(), "connection refused") {
 		t.Fatalf("undo: %v\n%s", err, journal.Output())
 	}

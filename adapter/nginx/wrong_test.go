@@ -2,7 +2,6 @@ package nginx_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,10 +62,7 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { stop(second) })
-			waitFor(t, "the second master", func() bool {
-				title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", second.Process.Pid))
-				return strings.HasPrefix(string(title), "nginx: master")
-			})
+			waitFor(t, "the second master", func() bool { return serves(second.Process.Pid) })
 		}, nil, "two nginx masters run with this configuration", "end the one"},
 		"no program": {nil, map[string]any{"program": "/nonexistent/nginx"}, "could not be tested", "program"},
 		"no folder":  {nil, map[string]any{"include": "/nonexistent/shop.conf"}, "is not included", "include /nonexistent/shop.conf;"},
@@ -137,7 +133,7 @@ func TestExplain(t *testing.T) {
 		t.Error(text)
 	}
 	bare := b.plainConfig()
-	for _, line := range []string{"worker_shutdown_timeout 10s;", "proxy_http_version 1.1;", "proxy_connect_timeout 2s;"} {
+	for _, line := range []string{"worker_shutdown_timeout 90s;", "proxy_http_version 1.1;", "proxy_connect_timeout 2s;"} {
 		bare = strings.Replace(bare, line, "", 1)
 	}
 	write(t, b.config(), bare)
@@ -212,10 +208,7 @@ func TestNamespaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { stop(cmd) })
-		waitFor(t, name, func() bool {
-			title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
-			return strings.HasPrefix(string(title), "nginx: master")
-		})
+		waitFor(t, name, func() bool { return serves(cmd.Process.Pid) })
 		_, err := open(t, adaptertest.NewScope(t), spec(t, b, "green", nil, green)).Stamp(t.Context())
 		if found := err == nil; found != test.found || err != nil && !strings.Contains(err.Error(), "no nginx runs") {
 			t.Errorf("%s: %v", name, err)
