@@ -1,6 +1,7 @@
 package haproxy_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -24,12 +25,13 @@ func TestConformanceDynamic(t *testing.T) {
 		blue := []*target{startTarget(t, "blue"), startTarget(t, "blue")}
 		green := []*target{startTarget(t, "green"), startTarget(t, "green")}
 		b := startBalancer(t, lines("app", blue...))
+		short := spec(t, b, "green", map[string]any{"ready_timeout": 1}, green...)
 		return adaptertest.Fixture{
-			Adapter: haproxy.New(), Scope: scope, Spec: spec(t, b, "green", map[string]any{"ready_timeout": 5}, green...),
+			Adapter: haproxy.New(), Scope: scope, Spec: spec(t, b, "green", nil, green...),
 			Fingerprint: func(t *testing.T) string { t.Helper(); return b.servers(t, append(blue, green...)...) },
 			References:  []string{"targets", "colour"},
 			Breaks: []adaptertest.Break{{
-				Name:  "one of the targets is sick",
+				Name: "one of the targets is sick", Spec: &short,
 				Break: func(*testing.T) { green[1].ill.Store(true) }, Mend: func(*testing.T) { green[1].ill.Store(false) },
 			}},
 		}
@@ -44,8 +46,11 @@ func TestConformanceSlots(t *testing.T) {
 		t.Helper()
 		scope := adaptertest.NewScope(t)
 		blue, green := startTarget(t, "blue"), []*target{startTarget(t, "green"), startTarget(t, "green")}
-		b := startBalancer(t, marked(lines("blue", blue)+"  server green1 127.0.0.1:1 check inter 20ms disabled\n"))
-		change := map[string]any{"ready_timeout": 5, "config": b.config, "weight": 20, "validate": []string{haproxyPath(), "-c", "-f", "%s"}}
+		b := startBalancer(t, marked(lines("blue", blue)+"  server green1 127.0.0.1:1 check inter 20ms fall 50 disabled\n"))
+		change := map[string]any{"config": b.config, "weight": 20, "validate": []string{haproxyPath(), "-c", "-f", "%s"}}
+		brief := maps.Clone(change)
+		brief["ready_timeout"] = 1
+		shortly := spec(t, b, "green", brief, green...)
 		return adaptertest.Fixture{
 			Adapter: haproxy.New(), Scope: scope, Spec: spec(t, b, "green", change, green...),
 			Fingerprint: func(t *testing.T) string {
@@ -54,7 +59,7 @@ func TestConformanceSlots(t *testing.T) {
 			},
 			References: []string{"targets", "colour"},
 			Breaks: []adaptertest.Break{{
-				Name:  "the new side is sick",
+				Name: "the new side is sick", Spec: &shortly,
 				Break: func(*testing.T) { green[0].ill.Store(true) }, Mend: func(*testing.T) { green[0].ill.Store(false) },
 			}},
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	deleteTimeout = 5 * time.Second
+	deleteTimeout = 30 * time.Second
 	// quiet is how many looks in a row must see no session.
 	quiet = 2
 )

@@ -19,7 +19,7 @@ func memberSpec(t *testing.T, b *balancer, state string, change map[string]any, 
 	if err := json.Unmarshal(s.Settings, &settings); err != nil {
 		t.Fatal(err)
 	}
-	settings["members"], settings["targets"], settings["state"], settings["ready_timeout"] = settings["targets"], "", state, 5
+	settings["members"], settings["targets"], settings["state"] = settings["targets"], "", state
 	maps.Copy(settings, change)
 	raw, err := json.Marshal(settings)
 	if err != nil {
@@ -90,7 +90,7 @@ func TestMembersNeedRoom(t *testing.T) {
 	all := []*target{startTarget(t, "one"), startTarget(t, "two"), startTarget(t, "three")}
 	b := startBalancer(t, lines("app", all...))
 	b.ask(t, "set server shop/app3 state drain")
-	step, journal := openMember(t, memberSpec(t, b, "drain", map[string]any{"max_unavailable": 1, "ready_timeout": 1}, all[0]))
+	step, journal := openMember(t, memberSpec(t, b, "drain", map[string]any{"max_unavailable": 1, "ready_timeout": 3}, all[0]))
 	before := b.servers(t, all...)
 	err := step.Apply(t.Context(), journal.Attempt(1))
 	if err == nil || !strings.Contains(err.Error(), "server app3 is in state drain, so that with the 1 that would leave the rotation 2 were unavailable") {

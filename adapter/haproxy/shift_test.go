@@ -71,7 +71,7 @@ func TestReleases(t *testing.T) {
 	t.Parallel()
 	scope := adaptertest.NewScope(t)
 	app := startTarget(t, "app")
-	b := startBalancer(t, marked("  server app1 "+app.addr()+" check inter 20ms\n"))
+	b := startBalancer(t, marked("  server app1 "+app.addr()+" check inter 20ms fall 50\n"))
 	for n, colour := range []string{"blue", "green", "blue", "green"} {
 		to := []*target{startTarget(t, colour), startTarget(t, colour)}
 		var canary *adaptertest.Journal
@@ -173,7 +173,7 @@ func TestStaleMark(t *testing.T) {
 	waitFor(t, "the slot is checked", func() bool { return green.asked.Load() > 0 })
 	b.ask(t, "set server shop/green1 state maint")
 	next.ill.Store(true)
-	step := open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 0.5}, next))
+	step := open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 3}, next))
 	journal := begin(t, step)
 	err := step.Apply(t.Context(), journal.Attempt(1))
 	failure, ok := errors.AsType[*ripcord.Failure](err)
@@ -185,7 +185,7 @@ func TestStaleMark(t *testing.T) {
 	}
 	undo(t, step, journal)
 	// Our probe alone is not believed either.
-	step = open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 2, "health": map[string]any{"interval": 0.02}}, next))
+	step = open(t, scope, spec(t, b, "green", map[string]any{"ready_timeout": 4, "health": map[string]any{"interval": 0.02}}, next))
 	journal = begin(t, step)
 	if err := step.Apply(t.Context(), journal.Attempt(1)); err == nil || !strings.Contains(err.Error(), "HAProxy marks it DOWN") {
 		t.Errorf("%v", err)
@@ -296,7 +296,7 @@ func TestDrain(t *testing.T) {
 	waitFor(t, "the slow request is there", func() bool {
 		return strings.Contains(b.ask(t, "show servers conn shop"), "blue1") && busy(t, b, "blue1")
 	})
-	step := open(t, scope, spec(t, b, "green", map[string]any{"drain_timeout": 20}, green))
+	step := open(t, scope, spec(t, b, "green", map[string]any{"drain_timeout": 60}, green))
 	journal := apply(t, step)
 	ended := make(chan error, 1)
 	go func() { ended <- step.Finish(context.Background(), journal.Attempt(1)) }()
@@ -355,7 +355,7 @@ func TestSticky(t *testing.T) {
 	scope := adaptertest.NewScope(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	b := startBalancer(t, "  cookie SIDE insert\n"+marked(
-		"  server blue1 "+blue.addr()+" check inter 20ms cookie b1\n  server green1 127.0.0.1:1 check inter 20ms cookie g1 disabled\n"))
+		"  server blue1 "+blue.addr()+" check inter 20ms fall 50 cookie b1\n  server green1 127.0.0.1:1 check inter 20ms fall 50 cookie g1 disabled\n"))
 	visit := func() string {
 		request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+b.listen+"/", http.NoBody)
 		request.AddCookie(&http.Cookie{Name: "SIDE", Value: "b1"})

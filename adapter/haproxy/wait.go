@@ -55,6 +55,7 @@ func (m *mover) probed(ctx context.Context, names []string) ([]string, error) {
 		return nil, err
 	}
 	good := make([]int, len(questions))
+	var known []string
 	for {
 		var problems []string
 		for n, question := range questions {
@@ -70,12 +71,17 @@ func (m *mover) probed(ctx context.Context, names []string) ([]string, error) {
 		if slices.Min(good) >= set.Successes {
 			return nil, nil
 		}
-		if !pause(ctx, set.Interval.Std()) {
-			if len(problems) == 0 {
-				problems = []string{"the probe did not end"}
-			}
-			return problems, nil
+		if pause(ctx, set.Interval.Std()) {
+			known = problems
+			continue
 		}
+		if len(known) > 0 { // the end of the wait is no answer of theirs
+			return known, nil
+		}
+		if len(problems) == 0 {
+			problems = []string{"the probe did not end"}
+		}
+		return problems, nil
 	}
 }
 

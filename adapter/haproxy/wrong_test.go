@@ -110,7 +110,7 @@ func TestExplain(t *testing.T) {
 	if text := explain(nil); !strings.Contains(text, "a reload or restart of HAProxy forgets this shift") {
 		t.Error(text)
 	}
-	bare := strings.NewReplacer("  option idle-close-on-response\n", "", "  retry-on all-retryable-errors\n", "", "  option httpchk GET /healthz\n", "", "  timeout check 5s\n", "").Replace(b.read(t))
+	bare := strings.NewReplacer("  option idle-close-on-response\n", "", "  retry-on all-retryable-errors\n", "", "  option httpchk GET /healthz\n", "", "  timeout check 30s\n", "").Replace(b.read(t))
 	b.write(t, bare)
 	for _, want := range []string{"idle-close-on-response", "retry-on", "option httpchk GET /healthz", "timeout check"} {
 		if text := explain(keeps(b)); !strings.Contains(text, want) {
