@@ -5,13 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/database"
 )
 
 // SQL asks a database a question that changes nothing.
@@ -41,49 +41,21 @@ func (s *SQL) query() string {
 }
 
 // name is the database for people: no account, no password.
-func (s *SQL) name() string {
-	if open(s.URL) {
-		return "database " + s.URL
-	}
-	u, err := url.Parse(s.URL)
-	if err != nil || u.Host == "" {
-		if path, ok := strings.CutPrefix(s.URL, "sqlite:"); ok || s.Driver == "sqlite" {
-			return "database " + strings.TrimPrefix(path, "//")
-		}
-		return "the database"
-	}
-	return "database " + u.Host + u.Path
-}
+func (s *SQL) name() string { return database.Name(s.Driver, s.URL) }
 
 func (s *SQL) complete(kind string) error {
 	switch {
 	case s.URL == "":
 		return ripcord.Errorf(ripcord.CodePlan, "%s: sql does not say which database", kind).WithFix(`add url: "${secret:DATABASE_URL}"`)
-	case s.Driver != "" && !slices.Contains(sqlDrivers(), s.Driver):
-		return ripcord.Errorf(ripcord.CodePlan, "%s: sql knows no driver %q", kind, s.Driver).WithFix("use one of %s", strings.Join(sqlDrivers(), ", "))
+	case s.Driver != "" && !slices.Contains(database.Kinds(), s.Driver):
+		return ripcord.Errorf(ripcord.CodePlan, "%s: sql knows no driver %q", kind, s.Driver).WithFix("use one of %s", strings.Join(database.Kinds(), ", "))
 	case open(s.URL) || s.Driver != "":
 		return nil
 	}
-	if _, err := sqlDriver(s.URL); err != nil {
+	if _, err := database.KindOf(s.URL); err != nil {
 		return ripcord.Errorf(ripcord.CodePlan, "%s: sql: %w", kind, err).WithFix("write it like postgres://shop@127.0.0.1:5432/orders, and the password as ${secret:NAME}")
 	}
 	return nil
-}
-
-func sqlDrivers() []string { return []string{"postgres", "mysql", "sqlite"} }
-
-// sqlDriver is the driver that an address names.
-func sqlDriver(address string) (string, error) {
-	scheme, _, _ := strings.Cut(address, ":")
-	switch scheme {
-	case "postgres", "postgresql":
-		return "postgres", nil
-	case "mysql", "mariadb":
-		return "mysql", nil
-	case "sqlite", "file":
-		return "sqlite", nil
-	}
-	return "", errors.New("the url begins with none of postgres://, mysql://, mariadb://, sqlite:FILE")
 }
 
 // sql asks once, over a connection of its own.
@@ -96,16 +68,16 @@ func (k Asker) sql(ctx context.Context, s Settings) error {
 	if err != nil {
 		return err
 	}
-	secrets = append(append(secrets, more...), passwords(at)...)
+	secrets = append(append(secrets, more...), database.Passwords(at)...)
 	driver := s.SQL.Driver
 	if driver == "" {
-		if driver, err = sqlDriver(at); err != nil {
+		if driver, err = database.KindOf(at); err != nil {
 			return &AnswerError{Text: err.Error(), err: err}
 		}
 	}
-	db, err := k.openSQL(driver, at)
+	db, err := database.Open(driver, at, database.Options{Directory: k.Scope.Directory, Dial: k.Dial})
 	if err != nil {
-		return &AnswerError{Text: "it cannot be opened: " + hide(sqlText(err), secrets), err: err}
+		return &AnswerError{Text: "it cannot be opened: " + hide(oneLine(database.Text(err)), secrets), err: err}
 	}
 	defer func() { _ = db.Close() }() // nothing was changed
 	db.SetMaxOpenConns(1)

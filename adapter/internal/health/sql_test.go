@@ -10,6 +10,8 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/dbserver"
+	"github.com/ripcord-dev/ripcord/adapter/internal/database"
 	"github.com/ripcord-dev/ripcord/adapter/internal/health"
 )
 
@@ -51,7 +53,8 @@ func (c sqlCase) ask(t *testing.T, secrets adaptertest.Secrets) {
 
 func TestPostgres(t *testing.T) { //nolint:tparallel // the server is stopped after its subtests
 	t.Parallel()
-	port, server := startPostgres(t, password)
+	server := dbserver.StartPostgres(t, password)
+	port := server.Port
 	at := address("postgres", password, port, "postgres")
 	secrets := adaptertest.Secrets{"ORDERS_URL": at, "WRONG": address("postgresql", "s3cret", port, "postgres")}
 	eventually(t, "postgres answers", func() error { return ask(t, asking(at, "", nil), nil) })
@@ -73,13 +76,14 @@ func TestPostgres(t *testing.T) { //nolint:tparallel // the server is stopped af
 	} {
 		t.Run(c.name, func(t *testing.T) { c.ask(t, secrets) })
 	}
-	server.stop(syscall.SIGKILL)
+	server.Stop(syscall.SIGKILL)
 	sqlCase{at: at, says: "does not answer: dial: connect: connection refused"}.ask(t, secrets)
 }
 
 func TestMariaDB(t *testing.T) { //nolint:tparallel // the server is stopped after its subtests
 	t.Parallel()
-	port, server := startMariaDB(t, password)
+	server := dbserver.StartMariaDB(t, password)
+	port := server.Port
 	at := address("mariadb", password, port, "orders")
 	secrets := adaptertest.Secrets{"URL": at}
 	eventually(t, "mariadb answers", func() error { return ask(t, asking(at, "select n from kept", nil), nil) })
@@ -110,7 +114,7 @@ func TestMariaDB(t *testing.T) { //nolint:tparallel // the server is stopped aft
 		})
 	}
 	sqlCase{at: at, query: "select n from kept", want: new("7")}.ask(t, secrets)
-	server.stop(syscall.SIGKILL)
+	server.Stop(syscall.SIGKILL)
 	sqlCase{at: at, says: "does not answer: dial: connect: connection refused"}.ask(t, secrets)
 }
 
@@ -170,7 +174,7 @@ func FuzzDatabaseURL(f *testing.F) {
 		if err := set.Complete("check"); err != nil && ripcord.CodeOf(err) != ripcord.CodePlan {
 			t.Fatalf("%q: %v", at, err)
 		}
-		health.Passwords(at)
+		database.Passwords(at)
 		_ = set.Describe()
 	})
 }
