@@ -177,7 +177,7 @@ func TestStaleMark(t *testing.T) {
 	journal := begin(t, step)
 	err := step.Apply(t.Context(), journal.Attempt(1))
 	failure, ok := errors.AsType[*ripcord.Failure](err)
-	if !ok || failure.Class != ripcord.FailedHealth || !strings.Contains(failure.Summary, "migrations are missing") && !strings.Contains(failure.Summary, "500") {
+	if !ok || failure.Class != ripcord.FailedHealth || !strings.Contains(failure.Summary, "status 500") {
 		t.Errorf("%v", err)
 	}
 	if got := b.answers(t, 10); got["blue"] != 10 {

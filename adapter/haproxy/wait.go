@@ -25,7 +25,7 @@ func (m *mover) ready(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, m.step.settings.Ready.Std())
 	defer cancel()
 	problems, err := m.probed(limited, wait)
-	if err == nil {
+	if err == nil && len(problems) == 0 {
 		problems, err = m.marked(limited, wait)
 	}
 	if ctx.Err() != nil {
