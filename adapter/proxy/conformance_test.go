@@ -82,8 +82,8 @@ func spec(t *testing.T, listen, colour string, change map[string]any, targets ..
 	settings := map[string]any{
 		"service": "web", "balancer": "front", "listen": listen, "strategy": "blue-green",
 		"targets": strings.Join(addresses, ","), "colour": colour,
-		"health":        map[string]any{"http": "/healthz", "interval": 0.02, "timeout": 0.5, "successes": 2, "failures": 2},
-		"drain_timeout": 5, "ready_timeout": 10,
+		"health":        map[string]any{"http": "/healthz", "interval": 0.02, "timeout": 20, "successes": 2, "failures": 2},
+		"drain_timeout": 60, "ready_timeout": 60,
 	}
 	maps.Copy(settings, change)
 	raw, err := json.Marshal(settings)
@@ -95,7 +95,7 @@ func spec(t *testing.T, listen, colour string, change map[string]any, targets ..
 
 // answer is who answers on an address, or that nobody does.
 func answer(listen string) string {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	response, err := client.Get("http://" + listen + "/")
 	if err != nil {
 		return "nobody"
@@ -139,12 +139,13 @@ func TestConformanceFirst(t *testing.T) {
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
 		scope, listen, green := newScope(t), freeAddress(t), startTarget(t, "green 1")
+		short := spec(t, listen, "green", map[string]any{"ready_timeout": 0.5}, green)
 		return adaptertest.Fixture{
-			Adapter: proxy.New(), Scope: scope, Spec: spec(t, listen, "green", map[string]any{"ready_timeout": 1}, green),
+			Adapter: proxy.New(), Scope: scope, Spec: spec(t, listen, "green", nil, green),
 			Fingerprint: func(t *testing.T) string { t.Helper(); return world(t, scope, listen, green) },
 			References:  []string{"targets", "colour"},
 			Breaks: []adaptertest.Break{{
-				Name:  "the target is sick",
+				Name: "the target is sick", Spec: &short,
 				Break: func(*testing.T) { green.sick(true) }, Mend: func(*testing.T) { green.sick(false) },
 			}},
 		}
@@ -160,12 +161,13 @@ func TestConformanceNext(t *testing.T) {
 		blue := []*target{startTarget(t, "blue"), startTarget(t, "blue")}
 		green := []*target{startTarget(t, "green"), startTarget(t, "green")}
 		apply(t, open(t, scope, spec(t, listen, "blue", nil, blue...)))
+		short := spec(t, listen, "green", map[string]any{"ready_timeout": 0.5}, green...)
 		return adaptertest.Fixture{
-			Adapter: proxy.New(), Scope: scope, Spec: spec(t, listen, "green", map[string]any{"ready_timeout": 1}, green...),
+			Adapter: proxy.New(), Scope: scope, Spec: spec(t, listen, "green", nil, green...),
 			Fingerprint: func(t *testing.T) string { t.Helper(); return world(t, scope, listen, append(blue, green...)...) },
 			References:  []string{"targets", "colour"},
 			Breaks: []adaptertest.Break{{
-				Name:  "one of the targets is sick",
+				Name: "one of the targets is sick", Spec: &short,
 				Break: func(*testing.T) { green[1].sick(true) }, Mend: func(*testing.T) { green[1].sick(false) },
 			}},
 		}
@@ -204,7 +206,7 @@ func apply(t *testing.T, step ripcord.Step) ripcord.Attempt {
 // waitFor polls for something that the proxy's process does.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)

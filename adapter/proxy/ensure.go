@@ -14,7 +14,7 @@ import (
 
 const (
 	// startPatience is how long a started proxy may take to answer.
-	startPatience = 10 * time.Second
+	startPatience = 30 * time.Second
 	pollInterval  = 25 * time.Millisecond
 	logLines      = 20
 )

@@ -119,7 +119,7 @@ func TestMembersThatWereOut(t *testing.T) {
 func TestMembersNeedRoom(t *testing.T) {
 	t.Parallel()
 	scope, listen, all := three(t, 2)
-	step := openMember(t, scope, memberSpec(t, listen, "drain", map[string]any{"max_unavailable": 1, "ready_timeout": 0.3}, all[0]))
+	step := openMember(t, scope, memberSpec(t, listen, "drain", map[string]any{"max_unavailable": 1, "ready_timeout": 2}, all[0]))
 	got := failureOf(t, step.Apply(t.Context(), attempt(t, step)))
 	if !strings.Contains(got.Summary, all[2].addr()+" is out of rotation, so that with the 1 that would leave the rotation 2 were unavailable, and at most 1 may be") {
 		t.Error(got.Summary)
@@ -134,14 +134,14 @@ func TestMembersNeedRoom(t *testing.T) {
 func TestMembersThatAreSick(t *testing.T) {
 	t.Parallel()
 	scope, listen, all := three(t)
-	drain := openMember(t, scope, memberSpec(t, listen, "drain", map[string]any{"ready_timeout": 0.3}, all[0]))
-	a := apply(t, drain)
+	a := apply(t, openMember(t, scope, memberSpec(t, listen, "drain", nil, all[0])))
+	drain := openMember(t, scope, memberSpec(t, listen, "drain", map[string]any{"ready_timeout": 1}, all[0]))
 	all[0].sick(true)
 	waitFor(t, "the proxy knows", func() bool {
 		status, err := client(scope).Status(t.Context())
 		return err == nil && strings.Contains(fmt.Sprint(status.Sides), "failed")
 	})
-	ready := openMember(t, scope, memberSpec(t, listen, "ready", map[string]any{"ready_timeout": 0.3}, all[0]))
+	ready := openMember(t, scope, memberSpec(t, listen, "ready", map[string]any{"ready_timeout": 1}, all[0]))
 	got := failureOf(t, ready.Apply(t.Context(), attempt(t, ready)))
 	if got.Class != ripcord.FailedHealth || !strings.Contains(got.Summary, "did not find "+all[0].addr()+" ready") {
 		t.Error(got.Summary)

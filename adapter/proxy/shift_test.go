@@ -33,7 +33,7 @@ func TestNothingShiftsBeforeAllAreReady(t *testing.T) {
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, startTarget(t, "blue"))))
 	well, ill := startTarget(t, "green"), startTarget(t, "green")
 	ill.sick(true)
-	step := open(t, scope, spec(t, listen, "green", map[string]any{"ready_timeout": 0.5}, well, ill))
+	step := open(t, scope, spec(t, listen, "green", map[string]any{"ready_timeout": 3}, well, ill))
 	a := attempt(t, step)
 	failure := failureOf(t, step.Apply(t.Context(), a))
 	text := failure.Summary + "\n" + strings.Join(failure.Lines, "\n")
@@ -81,14 +81,14 @@ func TestUndoWithoutOldSide(t *testing.T) {
 	scope, listen := newScope(t), freeAddress(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
-	step := open(t, scope, spec(t, listen, "green", map[string]any{"ready_timeout": 0.3}, green))
+	step := open(t, scope, spec(t, listen, "green", nil, green))
 	a := apply(t, step)
 	blue.sick(true)
 	waitFor(t, "blue fails", func() bool {
 		status, err := client(scope).Status(t.Context())
 		return err == nil && status.Side("blue").Targets[0].Readiness == "failed"
 	})
-	failure := failureOf(t, step.Undo(t.Context(), a))
+	failure := failureOf(t, open(t, scope, spec(t, listen, "green", map[string]any{"ready_timeout": 0.3}, green)).Undo(t.Context(), a))
 	if !strings.Contains(failure.Summary, "cannot go back to blue (1 target)") || failure.Class != ripcord.FailedHealth {
 		t.Errorf("%s: %s", failure.Class, failure.Summary)
 	}

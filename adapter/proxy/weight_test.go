@@ -198,9 +198,10 @@ func TestConformanceCanary(t *testing.T) {
 		blue, green := startTarget(t, "blue"), startTarget(t, "green")
 		apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 		apply(t, open(t, scope, spec(t, listen, "green", map[string]any{"weight": 5}, green)))
+		short := spec(t, listen, "green", map[string]any{"ready_timeout": 0.5, "weight": 50}, green)
 		return adaptertest.Fixture{
 			Adapter: proxy.New(), Scope: scope,
-			Spec: spec(t, listen, "green", map[string]any{"ready_timeout": 1, "weight": 50}, green),
+			Spec: spec(t, listen, "green", map[string]any{"weight": 50}, green),
 			Fingerprint: func(t *testing.T) string {
 				t.Helper()
 				data, err := client(scope).Status(t.Context())
@@ -211,7 +212,7 @@ func TestConformanceCanary(t *testing.T) {
 			},
 			References: []string{"targets", "colour"},
 			Breaks: []adaptertest.Break{{
-				Name: "the new side is sick",
+				Name: "the new side is sick", Spec: &short,
 				Break: func(t *testing.T) {
 					t.Helper()
 					green.sick(true)

@@ -23,7 +23,7 @@ func claimName(listen string) string { return "@ripcord/proxy/" + listen }
 // serveClaim answers each connection to the address's abstract socket with a
 // Claim. It tells, and takes no commands.
 func (p *Proxy) serveClaim(listener net.Listener, listen string) {
-	const patience = time.Second
+	const patience = 10 * time.Second
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
@@ -38,7 +38,7 @@ func (p *Proxy) serveClaim(listener net.Listener, listen string) {
 // ReadClaim returns what the proxy says that listens on the address, whatever
 // its state directory; nil when no proxy does.
 func ReadClaim(ctx context.Context, listen string) *Claim {
-	const patience = time.Second
+	const patience = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var d net.Dialer

@@ -186,7 +186,7 @@ func startProxy(t *testing.T, dir, listen string) (*process, *dataplane.Client) 
 // eventually polls for something that another process does.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
@@ -196,7 +196,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 func side(name string, targets ...*process) dataplane.Side {
-	s := dataplane.Side{Name: name, Health: dataplane.Health{HTTP: "/healthz", Interval: ripcord.Duration(50 * time.Millisecond), Timeout: ripcord.Duration(300 * time.Millisecond)}}
+	s := dataplane.Side{Name: name, Health: dataplane.Health{HTTP: "/healthz", Interval: ripcord.Duration(50 * time.Millisecond), Timeout: ripcord.Duration(10 * time.Second)}}
 	for _, t := range targets {
 		s.Targets = append(s.Targets, t.addr)
 	}
@@ -246,7 +246,7 @@ func get(t *testing.T, url string) string {
 // runProxy runs a proxy that is expected to end by itself.
 func runProxy(t *testing.T, dir, listen string) (output string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "__proxy", "--directory", dir, "--listen", listen)
 	out, _ := cmd.CombinedOutput()

@@ -56,7 +56,7 @@ func TestRotationLosesNothing(t *testing.T) {
 		p := targets[n%len(targets)]
 		eventually(t, "it is ready", func() bool { return targetOf(t, c, p).Readiness == "ready" })
 		rotate(t, c, true, p)
-		drained, err := c.Drain(t.Context(), dataplane.DrainRequest{Targets: []string{p.addr}, Timeout: ripcord.Duration(10 * time.Second)})
+		drained, err := c.Drain(t.Context(), dataplane.DrainRequest{Targets: []string{p.addr}, Timeout: ripcord.Duration(time.Minute)})
 		if err != nil || drained.InFlight != 0 {
 			t.Fatalf("drain: %+v, %v", drained, err)
 		}

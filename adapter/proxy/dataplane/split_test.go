@@ -27,13 +27,17 @@ func split(t *testing.T, c *dataplane.Client, weight float64, front *dataplane.F
 }
 
 // two starts a proxy with the sides blue and green; all goes to blue.
-func two(t *testing.T) (addr string, c *dataplane.Client, green *process) {
+func two(t *testing.T, change ...func(dataplane.Side) dataplane.Side) (addr string, c *dataplane.Client, green *process) {
 	t.Helper()
 	addr = freeAddress(t)
 	_, c = startProxy(t, t.TempDir(), addr)
 	green = startTarget(t, "green")
-	put(t, c, side("blue", startTarget(t, "blue")))
-	put(t, c, side("green", green))
+	blueSide, greenSide := side("blue", startTarget(t, "blue")), side("green", green)
+	for _, to := range change {
+		blueSide, greenSide = to(blueSide), to(greenSide)
+	}
+	put(t, c, blueSide)
+	put(t, c, greenSide)
 	route(t, c, "blue")
 	return addr, c, green
 }
@@ -118,7 +122,7 @@ func TestAffinity(t *testing.T) {
 			isGreen := func() bool { return strings.HasPrefix(fetch(t, v, "http://"+addr+"/", ""), "green") }
 			green := isGreen()
 			// A machine that is busy can make the side look ill for a moment.
-			for deadline := time.Now().Add(10 * time.Second); on[i] && !green; green = isGreen() {
+			for deadline := time.Now().Add(time.Minute); on[i] && !green; green = isGreen() {
 				if time.Now().After(deadline) {
 					t.Fatalf("at %g %% visitor %d went back", weight, i)
 				}
@@ -198,7 +202,7 @@ func TestCanaryDies(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "hung": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			addr, c, green := two(t)
+			addr, c, green := two(t, impatient)
 			split(t, c, 20, nil)
 			var failures, answered atomic.Int64
 			var clients sync.WaitGroup

@@ -124,7 +124,7 @@ func TestSwitchesLoseNothing(t *testing.T) {
 			current = targets
 			continue // the first side stays for its WebSockets
 		}
-		drained, err := c.Drain(t.Context(), dataplane.DrainRequest{Side: old, Timeout: ripcord.Duration(10 * time.Second), Cut: true})
+		drained, err := c.Drain(t.Context(), dataplane.DrainRequest{Side: old, Timeout: ripcord.Duration(time.Minute), Cut: true})
 		if err != nil || drained.InFlight != 0 {
 			t.Fatalf("drain %s: %+v, %v", old, drained, err)
 		}

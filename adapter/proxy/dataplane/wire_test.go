@@ -21,7 +21,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func exchange(t *testing.T, conn net.Conn, request string) string {
 	t.Helper()
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatalf("write: %v", err)
 	}
