@@ -69,7 +69,7 @@ func (a *App) unusable(ctx context.Context, plan *ripcord.Plan) (problems []erro
 		all.Go(func() {
 			m, err := machines.Machine(ctx, name)
 			if err == nil {
-				_, err = m.Run(ctx, ripcord.MachineCommand{Args: []string{"true"}})
+				err = ready(ctx, m)
 			}
 			errs[i] = err
 		})
@@ -85,6 +85,15 @@ func (a *App) unusable(ctx context.Context, plan *ripcord.Plan) (problems []erro
 		}
 	}
 	return problems, fix
+}
+
+// ready fails where a machine runs no commands.
+func ready(ctx context.Context, m ripcord.Machine) error {
+	if far, ok := m.(*ssh.Machine); ok {
+		return far.Ready(ctx) // the steps go on in the session that it opens
+	}
+	_, err := m.Run(ctx, ripcord.MachineCommand{Args: []string{"true"}})
+	return err
 }
 
 // machinesOf lists the machines that steps work on, with the line of the first.

@@ -26,6 +26,8 @@ type host struct {
 
 	mu          sync.Mutex
 	connections []*connection
+	// idle are the lanes without a script.
+	idle []*lane
 	// changed is closed, and replaced, when waiting may have become pointless.
 	changed chan struct{}
 }
@@ -89,6 +91,11 @@ func (h *host) take() (c *connection, wait <-chan struct{}, full bool) {
 			c.used++
 			return c, nil, false
 		}
+	}
+	if n := len(h.idle); n > 0 { // a lane makes room where it is not needed
+		h.idle[n-1].close()
+		h.idle = h.idle[:n-1]
+		return nil, h.changed, true
 	}
 	return nil, h.changed, len(h.connections) >= h.options.Connections
 }

@@ -3,7 +3,6 @@ package ssh
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,31 +64,23 @@ func (l *leash) Close() error {
 // ended in peace.
 func line(c ripcord.MachineCommand, input string, silence time.Duration) string {
 	var b strings.Builder
-	add := func(format string, args ...any) { fmt.Fprintf(&b, format+"; ", args...) }
-	add(`ripcord_say() { echo "%s$1" >&2; exit %d; }`, leashWord, leashStatus)
-	add(`read -r _ _ _ _ ripcord_g _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ ripcord_s _ </proc/$$/stat || ripcord_say "it has no /proc, so it is no Linux machine"`)
-	add(`[ "$ripcord_g" = "$$" ] || [ "$ripcord_g" = "$PPID" ] || ripcord_say "its SSH server gives commands no process group of their own"`)
-	add(`[ "$ripcord_g" = "$$" ] || read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ ripcord_s _ <"/proc/$ripcord_g/stat"`)
-	add(`command -v timeout >/dev/null || ripcord_say "it has no program timeout (coreutils or busybox)"`)
-	if strings.Contains(c.Dir+strings.Join(c.Args, "")+strings.Join(c.Env, ""), "\n") {
-		add(`ripcord_n=$(printf "\nx"); ripcord_n=${ripcord_n%%x}`)
-	}
-	if c.Dir != "" {
-		add(`cd -- %s 2>/dev/null || ripcord_say "its folder "%s" cannot be entered"`, quote(c.Dir), quote(c.Dir))
-	}
 	var env []string
-	for _, variable := range c.Env {
-		// Not by the program env, whose words everybody can see for a moment.
-		if name, value, _ := strings.Cut(variable, "="); regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name) {
-			add(`export %s=%s`, name, quote(value))
-		} else {
-			env = append(env, quote(variable))
+	opening(&b, func() {
+		if c.Dir != "" {
+			add(&b, `cd -- %s 2>/dev/null || ripcord_say "its folder "%s" cannot be entered"`, quote(c.Dir), quote(c.Dir))
 		}
-	}
-	add(`command -v %s >/dev/null || ripcord_say "it has no program "%s`, quote(c.Args[0]), quote(c.Args[0]))
-	add(`echo "%s$ripcord_g $ripcord_s" >&2; exec 3<&0 </dev/null`, leashWord)
+		for _, variable := range c.Env {
+			// Not by the program env, whose words everybody can see for a moment.
+			if name, value, _ := strings.Cut(variable, "="); variableName.MatchString(name) {
+				add(&b, `export %s=%s`, name, quote(value))
+			} else {
+				env = append(env, quote(variable))
+			}
+		}
+		add(&b, `command -v %s >/dev/null || ripcord_say "it has no program "%s`, quote(c.Args[0]), quote(c.Args[0]))
+	})
 	if input != "" {
-		add(`exec <%s || exit %d; rm -f -- %s`, quote(input), leashStatus, quote(input))
+		add(&b, `exec <%s || exit %d; rm -f -- %s`, quote(input), leashStatus, quote(input))
 	}
 	fmt.Fprintf(&b, `{ while timeout %d /bin/sh -c "IFS= read -r b"; do :; done; kill -0 "$ripcord_g" && kill -s KILL -- "-$ripcord_g"; } <&3 3<&- >/dev/null 2>&1 & exec 3<&-; exec `, int(silence.Seconds()))
 	if env != nil {

@@ -24,23 +24,31 @@ func lineWith(text []byte, word string) (string, bool) {
 // lastSignal is the highest signal that there is.
 const lastSignal = 64
 
-// parseExit reads the shim's line: status, cancelled, timed out, started, ended.
-// A shell tells a signal as a status above 128, and so does it.
-func parseExit(text string) (ripcord.Exit, error) {
+// parseExit reads the shim's line: status, cancelled, timed out, and how many seconds the
+// machine had been running when the command started, when it ended, and now; zero is a
+// time before its last start. A shell tells a signal as a status above 128, and so
+// does it.
+func parseExit(text string, now time.Time) (ripcord.Exit, error) {
 	var code, cancelled, late int
-	var started, ended int64
-	if n, err := fmt.Sscanf(text, "%d %d %d %d %d", &code, &cancelled, &late, &started, &ended); err != nil || n != 5 {
+	var started, ended, running float64
+	if n, err := fmt.Sscanf(text, "%d %d %d %f %f %f", &code, &cancelled, &late, &started, &ended, &running); err != nil || n != 6 {
 		return ripcord.Exit{}, fmt.Errorf("how the command ended cannot be read: %q", text)
 	}
-	exit := ripcord.Exit{
-		Code: code, Cancelled: cancelled == 1, TimedOut: late == 1,
-		StartedAt: time.Unix(started, 0), EndedAt: time.Unix(ended, 0),
+	ago := func(at float64) time.Time {
+		if seconds := running - at; seconds > 0 && seconds < longest.Seconds() {
+			return now.Add(-time.Duration(seconds * float64(time.Second)))
+		}
+		return now
 	}
+	exit := ripcord.Exit{Code: code, Cancelled: cancelled == 1, TimedOut: late == 1, StartedAt: ago(started), EndedAt: ago(ended)}
 	if code > 128 && code <= 128+lastSignal {
 		exit.Signal = syscall.Signal(code - 128).String()
 	}
 	return exit, nil
 }
+
+// longest is more than any command takes.
+const longest = 10 * 365 * 24 * time.Hour
 
 const (
 	// tailLines is how many of the last lines are kept.

@@ -3,6 +3,7 @@ package remote
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 )
@@ -12,7 +13,7 @@ func FuzzParseExit(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if exit, err := parseExit(text); err == nil && exit.Signal != "" && exit.Code <= 128 {
+		if exit, err := parseExit(text, time.Unix(1, 0)); err == nil && exit.Signal != "" && exit.Code <= 128 {
 			t.Errorf("%q gives %+v", text, exit)
 		}
 	})

@@ -197,7 +197,7 @@ func (c *Commands) call(ctx context.Context, command ripcord.Command, mode strin
 		out.skip = out.raw
 	}
 	var said bytes.Buffer
-	exit, err := c.machine.Run(ctx, ripcord.MachineCommand{
+	exit, err := c.script(ctx, ripcord.MachineCommand{
 		Args: c.words(mode, step, name, command, words), Env: command.Env, Output: out, Errors: &said,
 	})
 	if err != nil {
@@ -206,12 +206,30 @@ func (c *Commands) call(ctx context.Context, command ripcord.Command, mode strin
 	return c.ended(exit, said.Bytes(), out)
 }
 
-// words are those of the shim's program.
+// words are those of the shim's program; the first one is the program.
 func (c *Commands) words(mode, step, name string, command ripcord.Command, words []string) []string {
 	return append([]string{
-		"/bin/sh", "-c", `eval "$1"`, "sh", program, mode, step, name, strconv.FormatUint(c.o.Fence, 10),
+		program, mode, step, name, strconv.FormatUint(c.o.Fence, 10),
 		seconds(grace(command)), seconds(command.Timeout), command.Dir,
 	}, words...)
+}
+
+// run makes a shell do what the first of its words says.
+const run = `eval "$1"`
+
+// scripts is a machine on which a program of ours costs less than a command does. Its
+// rules are those of the SSH adapter's Machine.
+type scripts interface {
+	Script(ctx context.Context, program string, c ripcord.MachineCommand) (ripcord.Exit, error)
+}
+
+// script runs the shim's program with these words. All that it does may be done twice.
+func (c *Commands) script(ctx context.Context, command ripcord.MachineCommand) (ripcord.Exit, error) {
+	m, ok := c.machine.(scripts)
+	if !ok {
+		return ripcord.Exit{}, ripcord.Errorf(ripcord.CodeInternal, "machine %s: it is none that is reached over SSH", c.machine.Name())
+	}
+	return m.Script(ctx, run, command)
 }
 
 // ended reads what the shim says at the end.
@@ -221,7 +239,7 @@ func (c *Commands) ended(exit ripcord.Exit, said []byte, out *printed) (ripcord.
 		if _, rest, found := bytes.Cut(said, []byte(exitWord)); found {
 			_, c.outputs, _ = bytes.Cut(rest, []byte("\n"))
 		}
-		ended, err := parseExit(text)
+		ended, err := parseExit(text, c.o.Now())
 		ended.Tail = out.finish()
 		return ended, err
 	}
@@ -255,7 +273,7 @@ func (c *Commands) Check(ctx context.Context, command ripcord.Command, output, t
 	step, name := place(command.Key)
 	var said bytes.Buffer
 	exit, err := c.machine.Run(ctx, ripcord.MachineCommand{
-		Args: c.words("check", step, name, command, command.Args), Env: command.Env, Output: output, Errors: io.MultiWriter(&said, trouble),
+		Args: append([]string{"/bin/sh", "-c", run, "sh"}, c.words("check", step, name, command, command.Args)...), Env: command.Env, Output: output, Errors: io.MultiWriter(&said, trouble),
 	})
 	if err == nil && exit.Code == statusNoCheck {
 		if text, ok := lineWith(said.Bytes(), saidWord); ok {
@@ -281,7 +299,7 @@ func (c *Commands) Place(ctx context.Context, key string, files []File) (string,
 		folders = append(folders, path.Dir(f.Path))
 	}
 	var out, said bytes.Buffer
-	exit, err := c.machine.Run(ctx, ripcord.MachineCommand{
+	exit, err := c.script(ctx, ripcord.MachineCommand{
 		Args: c.words("place", step, name, ripcord.Command{}, folders), Output: &out, Errors: &said,
 	})
 	if err != nil {
@@ -303,7 +321,7 @@ func (c *Commands) Place(ctx context.Context, key string, files []File) (string,
 func (c *Commands) Clean(ctx context.Context, key string) error {
 	step, name := place(key)
 	var said bytes.Buffer
-	exit, err := c.machine.Run(ctx, ripcord.MachineCommand{Args: c.words("clean", step, name, ripcord.Command{}, nil), Errors: &said})
+	exit, err := c.script(ctx, ripcord.MachineCommand{Args: c.words("clean", step, name, ripcord.Command{}, nil), Errors: &said})
 	if err == nil && exit.Code != 0 {
 		err = fmt.Errorf("machine %s: %s", c.machine.Name(), strings.TrimSpace(said.String()))
 	}

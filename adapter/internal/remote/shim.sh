@@ -4,7 +4,8 @@
 # execution of it, which ends in a dot so that no name begins with another.
 program=$1 mode=$2 step=$3 name=$4 fence=$5 grace=$6 limit=$7 folder=$8
 shift 8
-base=$HOME/.ripcord/commands/$step dir=$HOME/.ripcord/commands/$step/$name
+base=$HOME/.ripcord/commands/$step
+dir=$base/$name
 umask 077
 say() { printf 'ripcord-shim: %s\n' "$2" >&2; exit "$1"; }
 # began PID sets ticks to when a process began, in the kernel's ticks.
@@ -49,29 +50,40 @@ sweep() {
     [ "$turn" = 1 ] || sleep 0.1
   done
 }
+# over DIR: how it ended is known. A line without its end was not written to it.
+over() { read -r ended 2>/dev/null <"$1/exit"; }
 # result CODE CANCELLED TIMEDOUT STARTED writes down how it ended, durably.
 result() {
-  echo "$1 ${2:-0} ${3:-0} $4 $(date +%s)" >exit.tmp && { sync exit.tmp 2>/dev/null || sync; } && mv -f exit.tmp exit
+  read -r now _ </proc/uptime
+  dd of=exit conv=fsync 2>/dev/null <<END || { echo "$1 ${2:-0} ${3:-0} $4 $now" >exit && sync; }
+$1 ${2:-0} ${3:-0} $4 $now
+END
 }
 # halt DIR stops an execution and returns when nothing of it runs.
 halt() (
   cd "$1" || exit
   turn=0
-  while alive "$1" && [ ! -e exit ] && [ "$turn" -lt $((grace * 5 + 50)) ]; do
+  while alive "$1" && ! over . && [ "$turn" -lt $((grace * 5 + 50)) ]; do
     read -r pid _ <shim && kill -s TERM "$pid" 2>/dev/null
     turn=$((turn + 1))
     [ "$turn" = 1 ] && sleep 0.05 || sleep 0.2
   done
-  if [ ! -e exit ]; then
+  if ! over .; then
     alive "$1" && read -r pid _ <shim && kill -s KILL "$pid" 2>/dev/null
     sweep "$1"
-    [ -e exit ] || result 137 1 0 "$(date +%s)"
+    read -r now _ </proc/uptime
+    over . || result 137 1 0 "$now"
   fi
 )
+# claim: the newest executor's fence is the file with the highest number.
 claim() {
-  if read -r newest 2>/dev/null <"$base/fence" && [ "$newest" -gt "$fence" ]; then say 70 "a newer executor is in charge"; fi
-  echo "$fence" >"$base/fence.$$" && mv -f "$base/fence.$$" "$base/fence"
+  : >"$base/fence.$fence"
+  for other in "$base"/fence.*; do
+    [ "${other##*.}" -le "$fence" ] || say 70 "a newer executor is in charge"
+  done
 }
+# open DIR: it was started, and how it ended is not known.
+open() { [ -e "$1/begun" ] && ! over "$1"; }
 supervise() { # in a session of its own; the words are the command
   cd "$dir" || exit
   stopped='' late=''
@@ -80,7 +92,7 @@ supervise() { # in a session of its own; the words are the command
   trap '' HUP INT
   began $$
   echo "$$ $ticks $boot" >shim # who reads it half-written finds us by our environment
-  started=$(date +%s)
+  read -r started _ </proc/uptime
   (
     trap - TERM USR1 HUP INT
     cd -- "$folder" && exec setsid "$@"
@@ -107,30 +119,55 @@ supervise() { # in a session of its own; the words are the command
   result "$code" "$stopped" "$late" "$started"
   kill -s KILL -- "-$$"
 }
+# pass passes on what the execution has printed since the last time.
+pass() {
+  [ -s output ] || return 0
+  size=$(wc -c <output)
+  [ "$size" -gt "$offset" ] || return 0
+  if [ "$offset" = 0 ]; then
+    head -c "$size" output
+  else
+    tail -c "+$((offset + 1))" output | head -c "$((size - offset))"
+  fi
+  offset=$size
+}
+# finish tells how the execution ended, and how long this machine runs now: its clock
+# is not to be relied on.
+finish() {
+  pass
+  now=0
+  read -r _ _ at 2>/dev/null <shim && [ "$at" = "$boot" ] && read -r now _ </proc/uptime
+  printf 'ripcord-exit: %s\n' "$ended $now" >&2
+  [ ! -s ../outputs ] || head -c 1048577 ../outputs >&2
+  exit 0
+}
+# attend waits for a shim that is our child; SIGUSR1 says when to look at its output.
+attend() {
+  cd "$dir" || exit
+  offset=0 looked=''
+  trap 'looked=1' USR1
+  while :; do
+    wait "$1"
+    woken=$looked looked=''
+    if over .; then finish; fi
+    [ -n "$woken" ] || break
+    pass
+  done
+  follow "$offset"
+}
 # follow OFFSET passes on what the execution prints, and then how it ended.
 follow() {
   cd "$dir" 2>/dev/null || say 74 "it was never started"
   offset=$1 pause=0.02
   while :; do
-    living='' ended=''
+    living=''
     alive "$dir" && living=1
-    [ -e exit ] && ended=1
-    size=0
-    [ ! -s output ] || size=$(wc -c <output)
-    if [ "$size" -gt "$offset" ]; then
-      tail -c "+$((offset + 1))" output | head -c "$((size - offset))"
-      offset=$size
-    fi
-    if [ -n "$ended" ]; then
-      read -r ended <exit
-      printf 'ripcord-exit: %s\n' "$ended" >&2
-      [ ! -s ../outputs ] || head -c 1048577 ../outputs >&2
-      exit 0
-    fi
+    if over .; then finish; fi
+    pass
     if [ -z "$living" ]; then
-      read -r group 2>/dev/null <child && [ ! -e exit ] && read -r _ _ at <shim && [ "$at" = "$boot" ] && kill -s KILL -- "-$group" 2>/dev/null
+      read -r group 2>/dev/null <child && ! over . && read -r _ _ at <shim && [ "$at" = "$boot" ] && kill -s KILL -- "-$group" 2>/dev/null
       sweep "$dir"
-      [ -e exit ] || say 73 "who looked after it is gone"
+      over . || say 73 "who looked after it is gone"
     fi
     sleep "$pause"
     case $pause in 0.02) pause=0.05 ;; 0.05) pause=0.1 ;; *) pause=0.25 ;; esac
@@ -138,42 +175,41 @@ follow() {
 }
 case $mode in
   run)
-    mkdir -p "$base" || say 71 "no folder can be made there"
+    [ -d "$dir" ] || mkdir -p "$dir" || say 71 "no folder can be made there"
     claim
     case $folder in '') folder=$HOME ;; esac
-    (cd -- "$folder") 2>/dev/null || say 72 "its folder $folder cannot be entered"
-    (cd -- "$folder" && command -v "$1" >/dev/null) || say 72 "there is no program $1"
+    cd -- "$folder" 2>/dev/null || say 72 "its folder $folder cannot be entered"
+    command -v "$1" >/dev/null || say 72 "there is no program $1"
     for other in "$base"/*.; do
-      [ "$other" = "$dir" ] || [ ! -d "$other" ] || [ -e "$other/exit" ] || halt "$other"
+      [ "$other" = "$dir" ] || ! open "$other" || halt "$other"
     done
-    if mkdir "$dir" 2>/dev/null; then
+    set -C # only one can make the file
+    if printf '' 2>/dev/null >"$dir/begun"; then
+      set +C
       : >"$base/outputs"
       export RIPCORD_OUTPUT="$base/outputs" RIPCORD_SHIM="$dir"
       setsid /bin/sh -c 'eval "$1"' sh "$program" supervise "$step" "$name" "$fence" "$grace" "$limit" "$folder" "$@" </dev/null >/dev/null 2>&1 &
       unset RIPCORD_SHIM
-      turn=0
-      while [ ! -e "$dir/shim" ] && kill -0 $! 2>/dev/null && [ "$turn" -lt 200 ]; do
-        sleep 0.01
-        turn=$((turn + 1))
-      done
+      attend $!
     fi
+    set +C
     follow 0
     ;;
   supervise) supervise "$@" ;;
   resume)
-    [ -d "$dir" ] || say 74 "it was never started"
+    [ -e "$dir/begun" ] || say 74 "it was never started"
     claim
     follow "$1"
     ;;
   stop)
-    [ -d "$dir" ] || say 74 "it was never started"
+    [ -e "$dir/begun" ] || say 74 "it was never started"
     claim
     halt "$dir"
     follow "$1"
     ;;
   check)
     for other in "$base"/*.; do
-      [ ! -d "$other" ] || [ -e "$other/exit" ] || ! alive "$other" || say 125 "a command of the step still runs"
+      ! open "$other" || ! alive "$other" || say 125 "a command of the step still runs"
     done
     case $folder in '') folder=$HOME ;; esac
     cd -- "$folder" 2>/dev/null || say 125 "its folder $folder cannot be entered"
@@ -182,9 +218,10 @@ case $mode in
   place) mkdir -p "$base/files" && cd "$base/files" && mkdir -p -- "$@" && pwd ;;
   clean)
     for other in "$base"/*.; do
-      [ ! -d "$other" ] || [ -e "$other/exit" ] || ! alive "$other" || say 76 "a command of the step still runs"
+      ! open "$other" || ! alive "$other" || say 76 "a command of the step still runs"
     done
     rm -rf -- "$base"
-    rmdir "$HOME/.ripcord/commands" "$HOME/.ripcord" 2>/dev/null || :
+    set -- "$HOME/.ripcord/commands"/*
+    [ -e "$1" ] || rmdir "$HOME/.ripcord/commands" "$HOME/.ripcord" 2>/dev/null || :
     ;;
 esac
