@@ -18,7 +18,7 @@ import (
 
 const settings = `{"service":"web","command":["./bin/shop","__web","${instance.address}"],"instances":2,
 	"environment":{"TOKEN":"${secret:TOKEN}"},"artifact":["bin/shop"],"grace":5,
-	"health":{"http":"/healthz","interval":0.01,"timeout":1,"start_timeout":20,"successes":2}}`
+	"health":{"http":"/healthz","interval":0.01,"timeout":20,"start_timeout":90,"successes":2}}`
 
 // newScope returns a scope in whose bundle the test binary lies as bin/shop.
 func newScope(t *testing.T) ripcord.Scope {
@@ -126,6 +126,9 @@ func fixture(settings string, old bool, supervisor func(t *testing.T) ripcord.Su
 		if old {
 			release(t, scope, "run-0", "v1", strings.Replace(settings, `"instances":2`, `"instances":1`, 1))
 		}
+		short := specOf(strings.Replace(settings, `"start_timeout":90`, `"start_timeout":1`, 1))
+		sick := breakWith("sick", "sick", scope)
+		sick.Spec = &short
 		return adaptertest.Fixture{
 			Adapter:     process.New(os.Environ),
 			Spec:        specOf(settings),
@@ -133,18 +136,17 @@ func fixture(settings string, old bool, supervisor func(t *testing.T) ripcord.Su
 			Fingerprint: func(t *testing.T) string { t.Helper(); return fingerprint(t, scope.Supervisor) },
 			References:  []string{"command", "environment", "ports", "directory"},
 			Secrets:     []string{"t0ken-value"},
-			Breaks:      []adaptertest.Break{breakWith("exits", "broken", scope), breakWith("sick", "sick", scope)},
+			Breaks:      []adaptertest.Break{breakWith("exits", "broken", scope), sick},
 		}
 	}
 }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":3`, 1)
 	for name, old := range map[string]bool{"first release": false, "beside the old one": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			adaptertest.Run(t, adaptertest.Config{New: fixture(short, old, nil)})
+			adaptertest.Run(t, adaptertest.Config{New: fixture(settings, old, nil)})
 		})
 	}
 }

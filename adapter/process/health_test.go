@@ -15,7 +15,7 @@ func TestFlappingDoesNotStart(t *testing.T) {
 	t.Parallel()
 	scope := newScope(t)
 	must(t, os.WriteFile(filepath.Join(scope.Directory, "flaps"), nil, 0o600))
-	step := open(t, scope, with(`"start_timeout":20,"successes":2`, `"start_timeout":2,"successes":1,"stable":0.02`))
+	step := open(t, scope, with(`"start_timeout":90,"successes":2`, `"start_timeout":5,"successes":1,"stable":0.02`))
 	got := failure(t, step.Apply(t.Context(), journalOf(t, scope, step).Attempt(1)))
 	if got.Class != ripcord.FailedHealth || !strings.Contains(got.Summary, "it is flapping: well and not well by turns") ||
 		!strings.Contains(got.Summary, "its last bad answer: GET http://") || !strings.Contains(got.Summary, "/healthz answered 500") {
@@ -35,11 +35,11 @@ func TestHealthKinds(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			scope := newScope(t)
-			timeout := `"start_timeout":20`
+			timeout := `"start_timeout":90`
 			if test.says != "" {
-				timeout = `"start_timeout":1`
+				timeout = `"start_timeout":5`
 			}
-			step := open(t, scope, with(`"http":"/healthz"`, test.health, `"start_timeout":20`, timeout))
+			step := open(t, scope, with(`"http":"/healthz"`, test.health, `"start_timeout":90`, timeout))
 			err := step.Apply(t.Context(), journalOf(t, scope, step).Attempt(1))
 			if test.says == "" {
 				must(t, err)

@@ -3,7 +3,6 @@ package process_test
 import (
 	"context"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +46,5 @@ func kept(t *testing.T) ripcord.Supervisor {
 // The same suite with the supervisor of real life, which restarts instances.
 func TestConformanceKept(t *testing.T) {
 	t.Parallel()
-	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":3`, 1)
-	adaptertest.Run(t, adaptertest.Config{New: fixture(short, true, kept)})
+	adaptertest.Run(t, adaptertest.Config{New: fixture(settings, true, kept)})
 }

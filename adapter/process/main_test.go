@@ -40,7 +40,7 @@ func web(address string) int {
 	var turn atomic.Int64
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case is("flaps") && turn.Add(1)%2 == 0, is("sick"):
 			http.Error(w, "sick", http.StatusInternalServerError)

@@ -53,13 +53,7 @@ func TestReplaceConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			short := func(t *testing.T) adaptertest.Fixture {
-				t.Helper()
-				fixture := f(t)
-				fixture.Spec.Settings = []byte(strings.Replace(string(fixture.Spec.Settings), `"start_timeout":20`, `"start_timeout":3`, 1))
-				return fixture
-			}
-			adaptertest.Run(t, adaptertest.Config{New: short})
+			adaptertest.Run(t, adaptertest.Config{New: f})
 		})
 	}
 }
@@ -110,7 +104,7 @@ func TestReplaceWaitsForRoom(t *testing.T) {
 	release(t, scope, "run-0", "v1", with(`"instances":2`, `"instances":3`))
 	must(t, os.WriteFile(filepath.Join(scope.Directory, "sick"), nil, 0o600))
 	old := pids(t, scope)
-	step := open(t, scope, strings.Replace(places(3, `{"numbers":[1],"max_unavailable":1}`), `"start_timeout":20`, `"start_timeout":0.3`, 1))
+	step := open(t, scope, strings.Replace(places(3, `{"numbers":[1],"max_unavailable":1}`), `"start_timeout":90`, `"start_timeout":3`, 1))
 	got := failure(t, step.Apply(t.Context(), journalOf(t, scope, step).Attempt(1)))
 	if got.Class != ripcord.FailedHealth || !strings.Contains(got.Summary, "3 would be unavailable, and at most 1 may be") {
 		t.Error(got.Summary)

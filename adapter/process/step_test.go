@@ -105,7 +105,7 @@ func TestExitFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	scope := newScope(t)
 	must(t, os.WriteFile(filepath.Join(scope.Directory, "broken"), nil, 0o600))
-	step := open(t, scope, with(`"start_timeout":20`, `"start_timeout":3600`))
+	step := open(t, scope, with(`"start_timeout":90`, `"start_timeout":3600`))
 	got := failure(t, step.Apply(t.Context(), journalOf(t, scope, step).Attempt(1)))
 	want := &ripcord.Failure{
 		Class:   ripcord.FailedCommand,
@@ -148,7 +148,7 @@ func TestNeverHealthy(t *testing.T) {
 		name, settings string
 		timeout        time.Duration
 	}
-	tests := []test{{"start timeout", with(`"start_timeout":20`, `"start_timeout":0.3`), 0}}
+	tests := []test{{"start timeout", with(`"start_timeout":90`, `"start_timeout":5`), 0}}
 	// The attempt's end falls into any moment of a round: try many.
 	for i := range 10 {
 		tests = append(tests, test{"attempt timeout " + strconv.Itoa(i), settings, time.Duration(200+i) * time.Millisecond})
@@ -250,7 +250,7 @@ func TestPortsAreReused(t *testing.T) {
 func TestWorkerWithoutHealth(t *testing.T) {
 	t.Parallel()
 	scope := newScope(t)
-	step := open(t, scope, `{"service":"worker","command":["sleep","1000"],"instances":2,"health":{"start_timeout":10}}`)
+	step := open(t, scope, `{"service":"worker","command":["sleep","1000"],"instances":2,"health":{"start_timeout":90}}`)
 	journal := journalOf(t, scope, step)
 	must(t, step.Apply(t.Context(), journal.Attempt(1)))
 	if o, err := step.Check(t.Context()); err != nil || o.Presence != ripcord.Present {
@@ -271,7 +271,7 @@ func TestLeftInstances(t *testing.T) {
 	scope := newScope(t)
 	sick := filepath.Join(scope.Directory, "sick")
 	must(t, os.WriteFile(sick, nil, 0o600))
-	step := open(t, scope, with(`"start_timeout":20`, `"start_timeout":0.5`))
+	step := open(t, scope, with(`"start_timeout":90`, `"start_timeout":0.5`))
 	journal := journalOf(t, scope, step)
 	pids := func() (pids []int) {
 		all, err := scope.Supervisor.List(t.Context(), "")
@@ -290,7 +290,7 @@ func TestLeftInstances(t *testing.T) {
 	}
 	second := pids()
 	must(t, os.Remove(sick))
-	must(t, step.Apply(t.Context(), journal.Attempt(3)))
+	must(t, open(t, scope, settings).Apply(t.Context(), journal.Attempt(3)))
 	third := pids()
 	if first[0] == second[0] || first[1] == second[1] {
 		t.Errorf("sick instances %v are kept: %v", first, second)

@@ -21,7 +21,7 @@ import (
 
 const settings = `{"service":"web","command":["./bin/shop","__web","${instance.address}"],"instances":2,
 	"environment":{"TOKEN":"${secret:TOKEN}"},"artifact":["bin/shop"],"grace":5,
-	"health":{"http":"/healthz","interval":0.02,"timeout":1,"start_timeout":20,"successes":2}}`
+	"health":{"http":"/healthz","interval":0.02,"timeout":30,"start_timeout":120,"successes":2}}`
 
 // applications gives each test its own units.
 var applications atomic.Int64
@@ -198,17 +198,18 @@ func breakWith(name, file string, scope ripcord.Scope) adaptertest.Break {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	short := strings.Replace(settings, `"start_timeout":20`, `"start_timeout":8`, 1)
 	for name, old := range map[string]bool{"first release": false, "beside the old one": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 				t.Helper()
-				scope, settings := newScope(t), short
+				scope, settings := newScope(t), settings
 				broken := breakWith("exits", "broken", scope)
 				if old { // units take their time: one there, and the other way to be broken
 					broken = breakWith("sick", "sick", scope)
-					settings = strings.Replace(short, `"instances":2`, `"instances":1`, 1)
+					settings = strings.Replace(settings, `"instances":2`, `"instances":1`, 1)
+					short := specOf(strings.Replace(settings, `"start_timeout":120`, `"start_timeout":3`, 1))
+					broken.Spec = &short
 					release(t, scope, "run-0", "v1", settings)
 				}
 				return adaptertest.Fixture{
