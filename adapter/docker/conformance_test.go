@@ -81,7 +81,7 @@ func settingsIn(folder string, change map[string]any) string {
 		"service": "web", "image": "shop:v2", "command": []string{"${instance.address}"}, "instances": 2,
 		"environment": map[string]string{"TOKEN": "${secret:TOKEN}"}, "grace": 2,
 		"volumes": []string{folder + ":/work"}, "directory": "/work",
-		"health": map[string]any{"http": "/healthz", "interval": .02, "timeout": 1, "start_timeout": 20, "successes": 2},
+		"health": map[string]any{"http": "/healthz", "interval": .02, "timeout": 30, "start_timeout": 120, "successes": 2},
 		"socket": filepath.Join(dockerd.Folder(), "docker.sock"),
 	}
 	maps.Copy(all, change)
@@ -185,10 +185,12 @@ func TestConformance(t *testing.T) {
 			adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 				t.Helper()
 				scope, folder := newScope(t), t.TempDir()
-				change := map[string]any{"health": map[string]any{"http": "/healthz", "interval": .02, "timeout": 1, "start_timeout": 6, "successes": 2}}
+				change := map[string]any{}
 				broken := breakWith("exits", "broken", folder)
 				if old { // containers take their time: one there, and the other way to be broken
 					change["instances"], broken = 1, breakWith("sick", "sick", folder)
+					short := specOf(strings.Replace(settingsIn(folder, change), `"start_timeout":120`, `"start_timeout":3`, 1))
+					broken.Spec = &short
 					release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 1}))
 				}
 				return adaptertest.Fixture{

@@ -17,10 +17,7 @@ import (
 
 // places are the settings of a step that replaces containers where they are.
 func places(folder string, instances int, replace map[string]any) string {
-	return settingsIn(folder, map[string]any{
-		"instances": instances, "replace": replace,
-		"health": map[string]any{"http": "/healthz", "interval": .02, "timeout": 1, "start_timeout": 6, "successes": 2},
-	})
+	return settingsIn(folder, map[string]any{"instances": instances, "replace": replace})
 }
 
 // addressed is a fingerprint with addresses, ids and restart policies: exactly
@@ -111,7 +108,7 @@ func TestReplaceWaitsForRoom(t *testing.T) {
 	release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 3}))
 	before := containers(t, scope.Application)
 	must(t, os.WriteFile(filepath.Join(folder, "sick"), nil, 0o600))
-	step := open(t, scope, strings.Replace(places(folder, 3, map[string]any{"numbers": []int{1}, "max_unavailable": 1}), `"start_timeout":6`, `"start_timeout":0.3`, 1))
+	step := open(t, scope, strings.Replace(places(folder, 3, map[string]any{"numbers": []int{1}, "max_unavailable": 1}), `"start_timeout":120`, `"start_timeout":3`, 1))
 	err := step.Apply(t.Context(), journalOf(t, scope, step).Attempt(1))
 	if err == nil || !strings.Contains(err.Error(), "3 would be unavailable, and at most 1 may be") {
 		t.Error(err)

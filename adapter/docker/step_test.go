@@ -165,8 +165,8 @@ func TestFailureSays(t *testing.T) {
 		"exits":   {nil, "broken", "-test-web-blue-1 exited with status 1 before it was healthy: cannot open the database with ***"},
 		"program": {map[string]any{"entrypoint": []string{"/no/such/program"}}, "", "-test-web-blue-1 could not be started: "},
 		"memory":  {map[string]any{"limits": map[string]any{"memory": "20M"}}, "hungry", "was killed because it used more memory than limits.memory (20M)"},
-		"sick":    {map[string]any{"health": map[string]any{"http": "/healthz", "start_timeout": 2}}, "sick", "/healthz answered 500"},
-		"silent":  {map[string]any{"health": map[string]any{"tcp": true, "start_timeout": 2}, "port": 81}, "", "nobody listens in the container"},
+		"sick":    {map[string]any{"health": map[string]any{"http": "/healthz", "start_timeout": 5}}, "sick", "/healthz answered 500"},
+		"silent":  {map[string]any{"health": map[string]any{"tcp": true, "start_timeout": 5}, "port": 81}, "", "nobody listens in the container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,9 +199,9 @@ func TestOwnHealth(t *testing.T) {
 	t.Parallel()
 	w := engineOf(t)
 	must(t, w.Load(w.shop(map[string]any{"Healthcheck": map[string]any{
-		"Test": []string{"CMD", "/shop", "__health"}, "Interval": 200e6, "Timeout": 2e9, "Retries": 1,
+		"Test": []string{"CMD", "/shop", "__health"}, "Interval": 200e6, "Timeout": 30e9, "Retries": 1,
 	}}), "shop:checked"))
-	own := map[string]any{"docker": true, "interval": .05, "start_timeout": 20}
+	own := map[string]any{"docker": true, "interval": .05, "start_timeout": 120}
 	folder := t.TempDir()
 	scope := newScope(t)
 	step, _ := release(t, scope, "run-1", "v1", settingsIn(folder, map[string]any{"image": "shop:checked", "health": own, "instances": 1}))
