@@ -78,7 +78,8 @@ func (h *host) logIn(ctx context.Context) (*ssh.Client, error) {
 	defer stop()
 	var wrongKey error
 	conn, channels, requests, err := ssh.NewClientConn(raw, h.address, &ssh.ClientConfig{
-		User: h.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(mine.signers...)}, HostKeyAlgorithms: keys.algorithms(),
+		Config: ssh.Config{KeyExchanges: keyExchanges()},
+		User:   h.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(mine.signers...)}, HostKeyAlgorithms: keys.algorithms(),
 		HostKeyCallback: func(address string, remote net.Addr, key ssh.PublicKey) error {
 			wrongKey = keys.verify(address, remote, key)
 			return wrongKey
@@ -95,6 +96,17 @@ func (h *host) logIn(ctx context.Context) (*ssh.Client, error) {
 		return nil, context.Cause(ctx)
 	}
 	return nil, h.refusal(err, keys, mine)
+}
+
+// keyExchanges are the ways to agree on a key, the best first: one that quantum computers do not
+// break, then P-256 before Curve25519. Those are equally strong, and for the servers
+// that know nothing newer (OpenSSH before 9.9) the first is cheaper by milliseconds.
+func keyExchanges() []string {
+	return []string{
+		ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeECDHP256, ssh.KeyExchangeCurve25519,
+		ssh.KeyExchangeECDHP384, ssh.KeyExchangeECDHP521, ssh.KeyExchangeDH14SHA256,
+		ssh.InsecureKeyExchangeDH14SHA1,
+	}
 }
 
 // dial reaches the server, through the jump host where there is one.

@@ -63,7 +63,7 @@ func (h *host) lane(ctx context.Context) (l *lane, used bool, err error) {
 
 // live is the session, from its start to its end.
 func (l *lane) live() {
-	err := l.session.Start(l.host.shell(start))
+	err := l.session.Start(l.host.laneStart())
 	if err == nil {
 		if _, err := io.WriteString(l.leash, laneProgram(l.host.options.Silence)+"\n"); err != nil {
 			_ = l.session.Close() // without its line the shell ends
@@ -162,7 +162,7 @@ func (l *lane) run(ctx context.Context, text string, c ripcord.MachineCommand) (
 	l.err.begin(mark, c.Errors, done)
 	l.exit = ripcord.Exit{StartedAt: l.host.options.Now()}
 	select {
-	case l.lines <- scriptLine(mark, text, c):
+	case l.lines <- scriptLine(mark, text, c, l.host.carried()):
 	case <-l.died:
 	case <-ctx.Done():
 		return l.stop(ctx, l.over)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/shim"
 )
 
 // The lines that a lane reads: beat is a sign of life, look one that its script gets
@@ -52,6 +53,7 @@ func laneProgram(silence time.Duration) string {
 	opening(&b, func() {})
 	turn := strconv.FormatFloat((silence / (beatsMissed + 1)).Seconds(), 'f', -1, 64)
 	add(&b, `trap "" USR1`)
+	add(&b, `ripcord_p=""; [ -z "${1:-}" ] || ripcord_p=$(printf "%%b" "$1")`)
 	add(&b, `( trap "ripcord_i=0" USR1; ripcord_i=0; while [ $ripcord_i -lt %d ]; do ripcord_i=$((ripcord_i+1)); sleep %s; done; kill -s KILL -- "-$ripcord_g" ) 3<&- >/dev/null 2>&1 & ripcord_w=$!`, beatsMissed, turn)
 	add(&b, `ripcord_j=""; ripcord_m=""`)
 	// On both streams: nobody knows which of them comes first.
@@ -67,9 +69,42 @@ func laneProgram(silence time.Duration) string {
 	return b.String()
 }
 
+// laneStart is what the machine's shell is asked to execute for a lane. With the start of any
+// other command comes the program that most scripts are: as a word it costs nothing,
+// while on standard input a shell reads it byte by byte. Sudo would write it into its log.
+func (h *host) laneStart() string {
+	carried := h.carried()
+	if carried == "" {
+		return h.shell(start)
+	}
+	return h.shell(start + " sh '" + encode(carried) + "'")
+}
+
+// carried is the word that lanes hold from their start, empty where there is none.
+func (h *host) carried() string {
+	if h.spec.Sudo {
+		return ""
+	}
+	return strings.TrimRight(shim.Program(), "\n") // as the shell gets it
+}
+
+// encode makes a text out of any other that all login shells read alike between single
+// quotes, and that the %b of printf turns back.
+func encode(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' || strings.IndexByte(`'!\`, c) >= 0 {
+			fmt.Fprintf(&b, `\0%03o`, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
 // scriptLine is what makes a lane run a script with the words of a command. The mark
-// begins what it says at the end.
-func scriptLine(mark, text string, c ripcord.MachineCommand) string {
+// begins what it says at the end. The lane holds the word that it carries already.
+func scriptLine(mark, text string, c ripcord.MachineCommand, carried string) string {
 	var b strings.Builder
 	b.WriteString(mark + " ")
 	for _, variable := range c.Env {
@@ -81,6 +116,10 @@ func scriptLine(mark, text string, c ripcord.MachineCommand) string {
 	}
 	b.WriteString("set --")
 	for _, word := range c.Args {
+		if carried != "" && strings.TrimRight(word, "\n") == carried {
+			b.WriteString(` "$ripcord_p"`)
+			continue
+		}
 		b.WriteString(" " + quote(word))
 	}
 	b.WriteString("; eval " + quote(text) + "\n")

@@ -151,7 +151,7 @@ func collect(files fs.FS) ([]half, Layout, error) {
 	for layout := range layouts {
 		return halves, layout, nil
 	}
-	return nil, Goose, nil
+	return halves, Plain, nil
 }
 
 func mixture(layouts map[Layout]string) string {

@@ -1,7 +1,7 @@
 // Package remote runs commands on another machine so that they, and how they ended,
 // are found again after the connection was lost or whoever ran them died.
 //
-// A small shim in POSIX shell (shim.sh) is to a command there what the
+// A small shim in POSIX shell (package shim) is to a command there what the
 // shim is to one here. Nothing is installed: its text travels along each time. It
 // keeps in ~/.ripcord/commands/STEP/NAME. of the machine
 //
@@ -19,7 +19,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,10 +30,8 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/shim"
 )
-
-//go:embed shim.sh
-var program string
 
 // The statuses of the shim's own.
 const (
@@ -209,7 +206,7 @@ func (c *Commands) call(ctx context.Context, command ripcord.Command, mode strin
 // words are those of the shim's program; the first one is the program.
 func (c *Commands) words(mode, step, name string, command ripcord.Command, words []string) []string {
 	return append([]string{
-		program, mode, step, name, strconv.FormatUint(c.o.Fence, 10),
+		shim.Program(), mode, step, name, strconv.FormatUint(c.o.Fence, 10),
 		seconds(grace(command)), seconds(command.Timeout), command.Dir,
 	}, words...)
 }
