@@ -289,7 +289,7 @@ func TestTimeoutReachesEscapees(t *testing.T) {
 		(setsid env -i sh -c 'echo $$ > %[1]s/b; sleep 600' &)
 		trap 'echo asked; exit 9' TERM
 		while :; do sleep 0.05; done`, dir, stubborn))
-	c.Timeout, c.Grace = 4*time.Second, 300*time.Millisecond // it has much to start first
+	c.Timeout, c.Grace = 8*time.Second, 3*time.Second // it has much to start first, and to say
 	var out bytes.Buffer
 	c.Output = &out
 	exit, err := r.Run(t.Context(), c)
@@ -308,7 +308,7 @@ func TestTheTimeoutHoldsWithoutAnExecutor(t *testing.T) {
 	r := runner(t)
 	begun := filepath.Join(t.TempDir(), "begun")
 	c := sh("k", "echo 1 > "+begun+"; sleep 600")
-	c.Timeout = 3 * time.Second
+	c.Timeout = 8 * time.Second
 	cmd := executor(t, r.root, 1, c)
 	waitFile(t, begun)
 	_ = cmd.Process.Kill()

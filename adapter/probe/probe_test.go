@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestConformance(t *testing.T) {
 				t.Helper()
 				scope := adaptertest.NewScope(t)
 				scope.Secrets = adaptertest.Secrets{"TOKEN": "t0ken-value"}
-				well := atomic.Bool{}
+				var well atomic.Bool
 				well.Store(true)
 				broken := filepath.Join(scope.Directory, "broken")
 				s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +77,7 @@ func TestConformance(t *testing.T) {
 						_, _ = fmt.Fprintf(w, "hello t0ken-value %s", r.URL)
 					}
 				})
-				settings := map[string]any{"interval": 0.01, "attempt_timeout": 2, "successes": 2}
+				settings := map[string]any{"interval": 0.01, "attempt_timeout": 30, "successes": 2}
 				references := []string{}
 				switch kind {
 				case "http":
@@ -104,7 +105,7 @@ func TestConformance(t *testing.T) {
 					}
 				}
 				return adaptertest.Fixture{
-					Adapter: impatient{probe.New(os.Environ)}, Spec: ripcord.StepSpec{ID: "ready", Kind: "check", Adapter: probe.Kind, Settings: raw},
+					Adapter: impatient{probe.New(os.Environ), &well}, Spec: ripcord.StepSpec{ID: "ready", Kind: "check", Adapter: probe.Kind, Settings: raw},
 					Scope: scope, References: references, Secrets: []string{"t0ken-value"},
 					Fingerprint: func(*testing.T) string { return "one world" },
 					Breaks: []adaptertest.Break{{
@@ -118,21 +119,32 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// impatient gives every Apply a deadline, as a plan's time-out does.
-type impatient struct{ ripcord.Adapter }
+// impatient gives every Apply a deadline, as a plan's time-out does: a short one
+// where nothing is to be waited for.
+type impatient struct {
+	ripcord.Adapter
+	well *atomic.Bool
+}
 
 func (i impatient) Open(ctx context.Context, spec ripcord.StepSpec, scope ripcord.Scope) (ripcord.Step, error) {
 	step, err := i.Adapter.Open(ctx, spec, scope)
 	if err != nil {
 		return nil, err
 	}
-	return impatientStep{step.(*probe.Step)}, nil
+	return impatientStep{step.(*probe.Step), i.well}, nil
 }
 
-type impatientStep struct{ *probe.Step }
+type impatientStep struct {
+	*probe.Step
+	well *atomic.Bool
+}
 
 func (s impatientStep) Apply(ctx context.Context, a ripcord.Attempt) error {
-	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	limit := 300 * time.Millisecond
+	if s.well.Load() {
+		limit = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return s.Step.Apply(ctx, a)
 }
@@ -182,26 +194,27 @@ func TestHTTP(t *testing.T) {
 		{"command fails", map[string]any{"command": []string{"sh", "-c", "echo replica lags >&2; exit 3"}}, "exit status 3: replica lags"},
 		{"command hangs", map[string]any{"command": []string{"sleep", "60"}, "attempt_timeout": 0.05}, "no answer within 50ms"},
 	}
+	var all sync.WaitGroup // most of them do nothing but wait: all at once
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			within := 10 * time.Second
+		all.Go(func() {
+			within := time.Minute
 			if test.want != "" {
-				within = 500 * time.Millisecond
+				within = 4 * time.Second
 			}
 			err := ask(t, adaptertest.NewScope(t), test.settings, within)
 			if test.want == "" {
 				if err != nil {
-					t.Fatal(err)
+					t.Errorf("%s: %v", test.name, err)
 				}
 				return
 			}
 			f, ok := errors.AsType[*ripcord.Failure](err)
 			if !ok || !strings.Contains(f.Summary, test.want) {
-				t.Fatalf("error %v, want one with %q", err, test.want)
+				t.Errorf("%s: error %v, want one with %q", test.name, err, test.want)
 			}
 		})
 	}
+	all.Wait()
 }
 
 // refusing is an address where nobody listens.
@@ -223,7 +236,7 @@ func TestFlappingDoesNotPass(t *testing.T) {
 			http.Error(w, "every third fails", http.StatusBadGateway)
 		}
 	})
-	err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL, "successes": 3, "interval": 0.01}, time.Second)
+	err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL, "successes": 3, "interval": 0.01}, 4*time.Second)
 	f, ok := errors.AsType[*ripcord.Failure](err)
 	if !ok || f.Class != ripcord.FailedHealth || !strings.Contains(strings.Join(f.Lines, "\n"), "every third fails") {
 		t.Fatalf("error %v with %v", err, f)
@@ -243,7 +256,7 @@ func TestGoodAndBadByTurns(t *testing.T) {
 			http.Error(w, "every other pair fails", http.StatusBadGateway)
 		}
 	})
-	err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL, "successes": 2, "stable": 0.03, "interval": 0.01}, time.Second)
+	err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL, "successes": 2, "stable": 0.03, "interval": 0.01}, 4*time.Second)
 	f, ok := errors.AsType[*ripcord.Failure](err)
 	if !ok || f.Class != ripcord.FailedHealth || !strings.Contains(f.Summary, "it is flapping: well and not well by turns") || !strings.Contains(f.Summary, "every other pair fails") {
 		t.Fatalf("error %v", err)
@@ -256,7 +269,7 @@ func TestStable(t *testing.T) {
 	var n atomic.Int64
 	s := serve(t, func(http.ResponseWriter, *http.Request) { n.Add(1) })
 	settings := map[string]any{"http": s.URL, "successes": 2, "stable": 0.05, "interval": 0.01}
-	if err := ask(t, adaptertest.NewScope(t), settings, 10*time.Second); err != nil {
+	if err := ask(t, adaptertest.NewScope(t), settings, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if n.Load() != 6 {
@@ -272,7 +285,7 @@ func TestRecovers(t *testing.T) {
 			http.Error(w, "starting", http.StatusServiceUnavailable)
 		}
 	})
-	if err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL}, 10*time.Second); err != nil {
+	if err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if n.Load() != 6 {
@@ -329,7 +342,7 @@ func TestNoProxyFromEnvironment(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://"+refusing(t))
 	t.Setenv("http_proxy", "http://"+refusing(t))
 	// A name that is not loopback by itself would go through a proxy.
-	if err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL}, 10*time.Second); err != nil {
+	if err := ask(t, adaptertest.NewScope(t), map[string]any{"http": s.URL}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -88,7 +88,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{"status", `{"command":["sh","-c","echo one; echo the disk is full >&2; exit 3"]}`, 0, ripcord.FailedCommand, "echo one; echo the disk is full >&2; exit 3 ended with status 3 after SOME TIME: the disk is full", 3},
 		{"signal", `{"command":["sh","-c","kill -9 $$"]}`, 0, ripcord.FailedCommand, `kill -9 $$ ended by signal "killed"`, -1},
-		{"timeout", `{"command":["sh","-c","echo waiting; sleep 60"],"grace":1}`, 200 * time.Millisecond, ripcord.FailedTimeout, "echo waiting; sleep 60 did not end within 200ms and was stopped: waiting", -1},
+		{"timeout", `{"command":["sh","-c","echo waiting; sleep 60"],"grace":1}`, 3 * time.Second, ripcord.FailedTimeout, "echo waiting; sleep 60 did not end within 3s and was stopped: waiting", -1},
 		{"missing", `{"command":["./nothing.sh"]}`, 0, ripcord.FailedCommand, "./nothing.sh could not be started: there is no such program", 0},
 		{"not executable", `{"command":["./plain.txt"]}`, 0, ripcord.FailedCommand, "./plain.txt could not be started: it is not executable (chmod +x)", 0},
 		{"directory", `{"command":["true"],"directory":"no/such"}`, 0, ripcord.FailedTarget, "the working directory", 0},

@@ -220,7 +220,7 @@ func TestTargetsAreInstances(t *testing.T) {
 		t.Fatal(err)
 	}
 	set["for"] = 60
-	time.AfterFunc(100*time.Millisecond, func() {
+	time.AfterFunc(2*time.Second, func() { // it has looked before
 		s.set(func(all []ripcord.InstanceStatus) { all[0].Restarts++ })
 	})
 	j = adaptertest.NewJournal("k", ripcord.Observation{})
@@ -373,7 +373,7 @@ func TestProxy(t *testing.T) {
 			}
 			test.proxy["directory"] = p.dir
 			j := adaptertest.NewJournal("k", ripcord.Observation{})
-			err := open(t, adaptertest.NewScope(t), map[string]any{"for": 0.3, "interval": 0.02, "proxy": test.proxy}).Apply(t.Context(), j.Attempt(1))
+			err := open(t, adaptertest.NewScope(t), map[string]any{"for": 1, "interval": 0.02, "proxy": test.proxy}).Apply(t.Context(), j.Attempt(1))
 			if test.want != "" {
 				wantFailure(t, err, test.want)
 			} else if err != nil {
