@@ -64,7 +64,7 @@ func newPlace(t *testing.T, from string) *place {
 // run runs a command to its end, which it must reach, with this exit code.
 func (p *place) run(want int, name string, args ...string) string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 15*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir, c.Env, c.WaitDelay = p.dir, p.environment, time.Second

@@ -85,7 +85,7 @@ func (p *place) stopAll() {
 		}
 		return pids
 	}
-	for deadline := time.Now().Add(20 * time.Second); len(ours()) > 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); len(ours()) > 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		for _, pid := range ours() {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended in this moment
 		}
