@@ -200,6 +200,10 @@ type ward struct {
 	// due is when it is started again; zero while it lives.
 	due     time.Time
 	working bool
+	// seen is the shim that due is about; another one may have come and gone while
+	// somebody was busy with the instance.
+	seen procfs.Identity
+	busy bool
 }
 
 // watch looks at all wanted instances and starts those again that are due. It
@@ -238,9 +242,10 @@ func (k *keeper) look(ctx context.Context, r placed, w *ward) error {
 		w.due = time.Time{}
 		return nil
 	}
-	if w.due.IsZero() {
+	if w.due.IsZero() || w.busy && state.Shim != w.seen {
 		k.noticeDeath(ctx, r, w, state)
 	}
+	w.seen, w.busy = state.Shim, false
 	if k.Now().Before(w.due) {
 		return nil
 	}
@@ -252,7 +257,9 @@ func (k *keeper) look(ctx context.Context, r placed, w *ward) error {
 			switch {
 			case err == nil:
 				w.due = time.Time{} // when it died meanwhile, that is another death
-			case !errors.Is(err, shim.ErrBusy):
+			case errors.Is(err, shim.ErrBusy):
+				w.busy = true
+			default:
 				k.Log.ErrorContext(ctx, "instance could not be started", slog.String("instance", r.ID), slog.Any("error", err))
 				w.due = k.Now().Add(w.backoff.died(0))
 			}

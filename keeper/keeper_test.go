@@ -281,6 +281,44 @@ func TestALifeThatNobodySawIsADeath(t *testing.T) {
 	}
 }
 
+// TestALifeWhileSomebodyIsBusyIsADeath: the keeper comes to an instance that somebody
+// else is just starting, and next when that is dead: this waits like any death.
+func TestALifeWhileSomebodyIsBusyIsADeath(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	i := script("a", "exit 3")
+	dir := instanceDir(p.dir, i.ID)
+	inst, err := shim.OpenInstance(dir, procfs.System(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(i)
+	if err == nil {
+		err = p.s.want(t.Context(), inst, dir, i, data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := wanted(p.dir, "")
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v %v", all, err)
+	}
+	k := &keeper{Options: Options{Dir: p.dir, Self: p.self, Blobs: blobs(p.dir), Now: time.Now}.withDefaults(), done: make(chan func())}
+	w := &ward{}
+	if err := k.look(t.Context(), all[0], w); err != nil || !w.working {
+		t.Fatalf("%+v %v", w, err)
+	}
+	(<-k.done)()
+	if err := inst.Start(t.Context(), p.self, i); err != nil {
+		t.Fatal(err)
+	}
+	p.waitFor("the end", func() bool { s, err := shim.Look(dir, k.Proc); return err == nil && !s.ShimLives && s.Exit != nil })
+	inst.Close()
+	if err := k.look(t.Context(), all[0], w); err != nil || w.backoff.next == 0 {
+		t.Fatalf("it is to be started again at once: %+v %v", w, err)
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	var b backoff
