@@ -409,7 +409,11 @@ func TestEnvironmentIsSmall(t *testing.T) {
 	step, err := process.New(environ).Open(t.Context(), spec, scope)
 	must(t, err)
 	must(t, step.Apply(t.Context(), adaptertest.NewJournal("run-1/web", ripcord.Observation{}).Attempt(1)))
-	data, err := os.ReadFile(filepath.Join(scope.Directory, "env"))
+	// What answered may have been another instance that found the same port free.
+	var data []byte
+	for deadline := time.Now().Add(time.Minute); len(data) == 0 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		data, err = os.ReadFile(filepath.Join(scope.Directory, "env"))
+	}
 	must(t, err)
 	var names []string
 	for line := range strings.Lines(string(data)) {
