@@ -1,7 +1,8 @@
 // Command ssh measures one command on many machines at once: a whole release through
 // the real binary, with its journal, its check of every machine and its shims,
 // against Ansible with 50 forks and pipelining, in turns on the same servers. The
-// machines are real SSH servers on loopback addresses.
+// machines are real SSH servers on loopback addresses. Beside them a bare SSH client
+// shows what nobody can fall below here.
 package main
 
 import (
@@ -55,7 +56,7 @@ func measure(ctx context.Context, self, parent string, machines, rounds int) err
 	if err := b.write(); err != nil {
 		return err
 	}
-	var ratios, ours, busy, theirs []float64
+	var ratios, limits, ours, busy, theirs, bare []float64
 	for i := range rounds {
 		a, err := b.ansible(ctx)
 		if err != nil {
@@ -65,12 +66,19 @@ func measure(ctx context.Context, self, parent string, machines, rounds int) err
 		if err != nil {
 			return err
 		}
+		p, err := fleet.plain(ctx)
+		if err != nil {
+			return err
+		}
 		ratios, ours, busy, theirs = append(ratios, a/r), append(ours, r), append(busy, own), append(theirs, a)
+		limits, bare = append(limits, a/p), append(bare, p)
 	}
 	return figure.Report(os.Stdout, conditions,
 		figure.Of(fmt.Sprintf("one command on %d machines, how many times faster than Ansible", machines), "times", ratios).AtLeast(10).
 			With("a release that runs `true` on each takes %.2f s (%.2f s of processor time here), `ansible all -f 50 -m command -a true` with pipelining %.1f s",
-				figure.Median(ours), figure.Median(busy), figure.Median(theirs)))
+				figure.Median(ours), figure.Median(busy), figure.Median(theirs)),
+		figure.Of(fmt.Sprintf("the limit: a bare SSH client on %d machines, how many times faster than Ansible", machines), "times", limits).
+			With("logging in and running `true` in one session, with nothing of Ripcord's, takes %.2f s", figure.Median(bare)))
 }
 
 // bench is what both are measured with.

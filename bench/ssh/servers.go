@@ -79,13 +79,12 @@ UsePAM no
 MaxStartups 1000
 SetEnv HOME=%s
 `, f.port, filepath.Join(f.dir, "host"), filepath.Join(f.dir, "authorized_keys"), home)
-	var configSb82 strings.Builder
+	var listen strings.Builder
 	for _, address := range addresses {
-		configSb82.WriteString("ListenAddress " + address + "\n")
+		listen.WriteString("ListenAddress " + address + "\n")
 	}
-	config += configSb82.String()
 	path := filepath.Join(f.dir, fmt.Sprintf("sshd_config-%d", len(f.servers)))
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(config+listen.String()), 0o600); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "/usr/sbin/sshd", "-D", "-e", "-f", path)
