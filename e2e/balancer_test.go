@@ -36,12 +36,12 @@ const restartAfter = 100 * time.Millisecond
 func newBalancer(w *world, kind string) *balancer {
 	w.Helper()
 	b := &balancer{world: w, kind: kind, listen: w.listen}
-	front := fmt.Sprintf(`{proxy: {listen: %q, health: {interval: 50ms}}}`, w.listen)
+	front := fmt.Sprintf(`{proxy: {listen: %q, health: {interval: 50ms, timeout: 20s}}}`, w.listen)
 	switch kind {
 	case haproxyAlone:
 		front = b.configureHAProxy()
 	case nginxAlone:
-		front = fmt.Sprintf(`{nginx: {include: %q, upstream: shop, config: %q, program: %q, health: {interval: 50ms}}}`,
+		front = fmt.Sprintf(`{nginx: {include: %q, upstream: shop, config: %q, program: %q, health: {interval: 50ms, timeout: 20s}}}`,
 			w.in("conf.d/shop.conf"), w.in("nginx.conf"), b.configureNginx("server 127.0.0.1:1 down;"))
 	case nginxThenProxy:
 		first, _, _ := net.SplitHostPort(w.listen)
@@ -89,11 +89,11 @@ func (b *balancer) configureHAProxy() string {
   stats socket %s mode 600 level admin
 defaults
   mode http
-  timeout connect 2s
+  timeout connect 30s
   timeout client 1m
   timeout server 1m
   timeout tunnel 1h
-  timeout check 2s
+  timeout check 30s
   option idle-close-on-response
   option redispatch
   retries 3
@@ -109,7 +109,7 @@ backend shop
   # ripcord end shop
 `, b.in("admin.sock"), b.listen))
 	b.args = []string{b.program("haproxy"), "-db", "-f", b.in("haproxy.cfg")}
-	return fmt.Sprintf(`{haproxy: {socket: %q, backend: shop, config: %q, validate: [%q, -c, -f, "%%s"], health: {interval: 50ms}}}`,
+	return fmt.Sprintf(`{haproxy: {socket: %q, backend: shop, config: %q, validate: [%q, -c, -f, "%%s"], health: {interval: 50ms, timeout: 20s, failures: 20}}}`,
 		b.in("admin.sock"), b.in("haproxy.cfg"), b.program("haproxy"))
 }
 
@@ -141,7 +141,7 @@ http {
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
       proxy_set_header Host $http_host;
-      proxy_connect_timeout 2s;
+      proxy_connect_timeout 30s;
       proxy_next_upstream error timeout;
       proxy_next_upstream_tries 3;
     }

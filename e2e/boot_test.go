@@ -97,7 +97,7 @@ func (b *box) says(code int, want app.Level, pattern string) {
 
 // answer asks the proxy inside.
 func (b *box) answer() string {
-	client := http.Client{Transport: &http.Transport{DialContext: b.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := http.Client{Transport: &http.Transport{DialContext: b.DialContext, DisableKeepAlives: true}, Timeout: time.Minute}
 	r, err := client.Get("http://127.0.0.1:8080/")
 	if err != nil {
 		return err.Error()

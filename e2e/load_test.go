@@ -41,7 +41,7 @@ func (w *world) askAll() *users {
 	}
 	for range many {
 		u.done.Go(func() {
-			client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+			client := &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
 			defer client.CloseIdleConnections()
 			for ctx.Err() == nil {
 				u.ask(context.WithoutCancel(ctx), client)

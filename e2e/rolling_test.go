@@ -112,7 +112,7 @@ func (r *roll) calm(what string, h *harm) {
 func (r *roll) steady() *harm {
 	return begin(traffic.Settings{
 		Target: &url.URL{Scheme: "http", Host: r.balancer.listen}, Rate: 150, Connections: 16,
-		Posts: 0.1, Slow: 0.02, Fresh: 0.2, Timeout: 15 * time.Second, Keep: true,
+		Posts: 0.1, Slow: 0.02, Fresh: 0.2, Timeout: time.Minute, Keep: true,
 	})
 }
 

@@ -172,7 +172,7 @@ func (s *midSwitch) ask() string {
 func (s *midSwitch) load() *harm {
 	return begin(traffic.Settings{
 		Target: &url.URL{Scheme: "http", Host: s.balancer.listen}, Rate: 150, Connections: 16,
-		Posts: 0.1, Slow: 0.02, Fresh: 0.2, WebSockets: 3, Timeout: 15 * time.Second, Keep: true,
+		Posts: 0.1, Slow: 0.02, Fresh: 0.2, WebSockets: 3, Timeout: time.Minute, Keep: true,
 	})
 }
 

@@ -178,7 +178,7 @@ func (w *world) answer() string {
 	if w.listen == "" {
 		return ""
 	}
-	ctx, done := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, done := context.WithTimeout(context.Background(), time.Minute)
 	defer done()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.listen+"/", nil)
 	if err != nil {
