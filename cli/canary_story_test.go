@@ -37,7 +37,7 @@ func shopProgram() {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	})
-	server := &http.Server{Addr: os.Args[1], Handler: handler, ReadHeaderTimeout: time.Second}
+	server := &http.Server{Addr: os.Args[1], Handler: handler, ReadHeaderTimeout: time.Minute}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	go func() {

@@ -140,7 +140,7 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 
 // await waits for files to be there.
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	limit := time.Now().Add(60 * time.Second)
+	limit := time.Now().Add(3 * time.Minute)
 	for _, name := range args {
 		for {
 			if _, err := os.Stat(ts.MkAbs(name)); err == nil {
@@ -156,7 +156,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 
 // until repeats a command until its output matches: until PATTERN command...
 func until(ts *testscript.TestScript, _ bool, args []string) {
-	limit, pattern := time.Now().Add(60*time.Second), regexp.MustCompile(args[0])
+	limit, pattern := time.Now().Add(3*time.Minute), regexp.MustCompile(args[0])
 	for {
 		ts.Check(ts.Exec(args[1], args[2:]...))
 		if pattern.MatchString(ts.ReadFile("stdout")) {

@@ -17,7 +17,7 @@ start_balancer() {
     haproxy) configure_haproxy ;;
     nginx) configure_nginx ;;
   esac
-  for _ in {1..100}; do
+  for _ in {1..2000}; do
     if (exec 3<> "/dev/tcp/${listen%:*}/${listen##*:}") 2>/dev/null; then return; fi
     sleep 0.05
   done
