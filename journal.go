@@ -142,6 +142,9 @@ type Failure struct {
 	Exit  *Exit    `json:"exit,omitempty"`
 	// Final says that another attempt is pointless.
 	Final bool `json:"final,omitempty"`
+	// Loss is set where an Undo was refused because it would lose data, more than
+	// the plan allows: what, in words. A person may accept it.
+	Loss string `json:"loss,omitempty"`
 }
 
 // Error returns the summary.

@@ -68,6 +68,8 @@ type Attempt struct {
 	// Enough is closed when the steps that this one stands beside have passed:
 	// Apply then ends by itself. It is nil where StepSpec.Until is empty.
 	Enough <-chan struct{}
+	// LossAccepted says that a person accepted what Undo loses; see Failure.Loss.
+	LossAccepted bool
 	// Passed reports whether another step of the run has passed.
 	Passed func(step StepID) bool
 }

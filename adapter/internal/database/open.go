@@ -103,7 +103,7 @@ func openSQLite(address string, o Options) (*sql.DB, error) {
 	}
 	query := "mode=ro&_pragma=query_only(1)"
 	if o.Write {
-		query = "mode=rw&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"
+		query = "mode=rw&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"
 	}
 	// The driver takes what follows a scheme as it stands, up to a question mark.
 	name := url.URL{Scheme: "file", Path: path, RawQuery: query}

@@ -32,11 +32,16 @@ func Worse(a, b Class) Class {
 type Loss struct {
 	Table  string `json:"table"`
 	Column string `json:"column,omitempty"`
+	// Where says which rows, as SQL; empty is all.
+	Where string `json:"where,omitempty"`
 }
 
 // String names it.
 func (l Loss) String() string {
-	if l.Column == "" {
+	switch {
+	case l.Where != "":
+		return "rows of " + l.Table + " where " + l.Where
+	case l.Column == "":
 		return "the rows of " + l.Table
 	}
 	return "the values of " + l.Table + "." + l.Column
@@ -212,7 +217,7 @@ func (r *reader) data() Change {
 	case "delete":
 		r.skipAny("low_priority", "quick", "ignore", "from", "only")
 		table := r.name()
-		return Change{Class: Destructive, Text: "deletes rows of " + table, Losses: []Loss{{Table: table}}, Data: true}
+		return Change{Class: Destructive, Text: "deletes rows of " + table, Losses: r.deleted(table), Data: true}
 	case "replace", "merge":
 		return Change{Class: Destructive, Data: true}
 	case "comment", "grant", "revoke", "set", "analyze", "reset", "pragma", "use", "lock", "notify", "security":
@@ -227,6 +232,17 @@ func (r *reader) data() Change {
 		return Change{Class: Unknown, Control: first != "release" && first != "start" || r.has("transaction")}
 	}
 	return Change{Class: Unknown, Data: slices.Contains([]string{"select", "with", "do", "call", "values"}, first)}
+}
+
+// deleted are the rows that a DELETE takes, where it names them by the table alone.
+func (r *reader) deleted(table string) []Loss {
+	switch {
+	case r.at == len(r.tokens):
+		return []Loss{{Table: table}}
+	case !r.skip("where") || r.at == len(r.tokens) || r.has("returning") || r.has("limit") || r.has("order"):
+		return nil
+	}
+	return []Loss{{Table: table, Where: r.written(r.at, len(r.tokens))}}
 }
 
 // opens reports whether a statement begins a transaction, closes whether it ends one

@@ -94,7 +94,7 @@ func (r *reader) add(table string) Change {
 		return Change{Class: Additive, Text: "adds columns to " + table}
 	}
 	name := r.name()
-	change := Change{Class: Additive, Text: "adds column " + name + " to " + table, Made: []Loss{{table, name}}}
+	change := Change{Class: Additive, Text: "adds column " + name + " to " + table, Made: []Loss{{Table: table, Column: name}}}
 	if !perhaps {
 		change.Inverse = []string{"ALTER TABLE " + table + " DROP COLUMN " + name}
 	}
@@ -151,7 +151,7 @@ func (r *reader) dropFrom(table string) Change {
 	}
 	r.skip("if", "exists")
 	name := r.name()
-	return Change{Class: Destructive, Text: "drops column " + name + " of " + table, Losses: []Loss{{table, name}}}
+	return Change{Class: Destructive, Text: "drops column " + name + " of " + table, Losses: []Loss{{Table: table, Column: name}}}
 }
 
 func (r *reader) rename(table string) Change {
