@@ -95,7 +95,7 @@ func TestIdentityOfAChild(t *testing.T) {
 
 func waitForEnv(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		tree, err := System().Tree()
 		if err != nil {
 			t.Fatal(err)

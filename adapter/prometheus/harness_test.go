@@ -139,7 +139,7 @@ func (s *server) stop() {
 // eventually waits for another process.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(40 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !is() {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain: %s", what)

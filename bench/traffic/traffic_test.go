@@ -18,7 +18,7 @@ func load(t *testing.T, h http.Handler, length time.Duration) Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Run(t.Context(), Settings{Target: target, Rate: 200, Connections: 4, Posts: 0.5, Timeout: 10 * time.Second, Length: length})
+	return Run(t.Context(), Settings{Target: target, Rate: 200, Connections: 4, Posts: 0.5, Timeout: time.Minute, Length: length})
 }
 
 func TestCountsEveryRequestOnce(t *testing.T) {
@@ -27,7 +27,7 @@ func TestCountsEveryRequestOnce(t *testing.T) {
 	r := load(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		served.Add(1)
 		w.Header().Set("X-Shop-Version", "v1")
-	}), 300*time.Millisecond)
+	}), 2*time.Second)
 	if r.Sent == 0 || r.OK != r.Sent || int64(r.Sent) != served.Load() || r.Versions["v1"] != r.Sent || r.Failed != 0 {
 		t.Errorf("served %d, report %+v", served.Load(), r)
 	}
@@ -50,7 +50,7 @@ func TestRetriesNothing(t *testing.T) {
 			return
 		}
 		_ = c.Close()
-	}), 300*time.Millisecond)
+	}), 2*time.Second)
 	if int64(r.Sent) != served.Load() || int64(r.Kinds[kindLost]) != dropped.Load() || r.Failed != r.Kinds[kindLost] {
 		t.Errorf("served %d, dropped %d, report %+v", served.Load(), dropped.Load(), r)
 	}
@@ -58,7 +58,7 @@ func TestRetriesNothing(t *testing.T) {
 
 func TestCountsStatus(t *testing.T) {
 	t.Parallel()
-	r := load(t, http.NotFoundHandler(), 100*time.Millisecond)
+	r := load(t, http.NotFoundHandler(), time.Second)
 	if r.Kinds["status_404"] != r.Sent || r.OK != 0 {
 		t.Errorf("report %+v", r)
 	}
@@ -74,7 +74,7 @@ func TestTellsWhenEachVersionAnswered(t *testing.T) {
 			version = "v2"
 		}
 		w.Header().Set("X-Shop-Version", version)
-	}), 300*time.Millisecond)
+	}), 2*time.Second)
 	v1, v2 := r.Seen["v1"], r.Seen["v2"]
 	if v1.From >= v2.From || v1.To >= v2.To || v2.To > r.Seconds || r.Versions["v1"] != 20 {
 		t.Errorf("report %+v", r)
