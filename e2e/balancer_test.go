@@ -109,7 +109,7 @@ backend shop
   # ripcord end shop
 `, b.in("admin.sock"), b.listen))
 	b.args = []string{b.program("haproxy"), "-db", "-f", b.in("haproxy.cfg")}
-	return fmt.Sprintf(`{haproxy: {socket: %q, backend: shop, config: %q, validate: [%q, -c, -f, "%%s"], health: {interval: 50ms, timeout: 20s, failures: 20}}}`,
+	return fmt.Sprintf(`{haproxy: {socket: %q, backend: shop, config: %q, validate: [%q, -c, -f, "%%s"], health: {interval: 50ms, timeout: 20s, failures: 10}}}`,
 		b.in("admin.sock"), b.in("haproxy.cfg"), b.program("haproxy"))
 }
 
