@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"github.com/ripcord-dev/ripcord"
@@ -142,20 +143,24 @@ func columnName(kind, name string) string {
 
 // lost says what going back would lose since the baseline: how many rows, and of what;
 // known is false where it cannot be told.
-func (x *session) lost(ctx context.Context, on querier, a ripcord.Attempt, m migration.Migration, way migration.Script) (rows int64, of []string, known bool, err error) {
+func (x *session) lost(ctx context.Context, on querier, a ripcord.Attempt, s stepBack) (rows int64, of []string, known bool, err error) {
 	known = true
-	for _, statement := range way.Statements {
+	made := x.made(s)
+	for _, statement := range s.way.Statements {
 		change := migration.Classify(x.kind, statement)
 		if len(change.Losses) == 0 && (change.Class == migration.Destructive || change.Class == migration.Unknown) {
 			known = false
-			of = append(of, fmt.Sprintf("unknown: `%s` (%s line %d)", short(statement.Text), way.Path, statement.Line))
+			of = append(of, fmt.Sprintf("unknown: `%s` (%s line %d)", short(statement.Text), s.way.Path, statement.Line))
 		}
 		for _, loss := range change.Losses {
+			if slices.Contains(made, loss) {
+				continue
+			}
 			now, err := x.measure(ctx, on, loss)
 			if err != nil {
 				return 0, nil, false, err
 			}
-			before := baselineOf(a, m.Version, loss)
+			before := baselineOf(a, s.m.Version, loss)
 			switch more := now.Rows - before.Rows; {
 			case more > 0:
 				rows += more
@@ -167,6 +172,17 @@ func (x *session) lost(ctx context.Context, on querier, a ripcord.Attempt, m mig
 		}
 	}
 	return rows, of, known, nil
+}
+
+// made is what an unfinished migration has made itself.
+func (x *session) made(s stepBack) []migration.Loss {
+	var made []migration.Loss
+	for _, statement := range s.m.Up.Statements {
+		if s.unfinished {
+			made = append(made, migration.Classify(x.kind, statement).Made...)
+		}
+	}
+	return made
 }
 
 // baselineOf is what was recorded last for it; nothing where nothing was.

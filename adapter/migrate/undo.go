@@ -75,6 +75,9 @@ func isHalf(notes []note, version int64) bool {
 type stepBack struct {
 	m   migration.Migration
 	way migration.Script
+	// unfinished: the release of the migration never came to its end, so that nobody
+	// but the migration itself knows what it made.
+	unfinished bool
 }
 
 // backAll takes whole migrations back, newest first: together in one transaction where
@@ -88,7 +91,7 @@ func (x *session) backAll(ctx context.Context, a ripcord.Attempt, b book, all []
 			return refused("%w: restore a backup, or write the way down and try again", err)
 		}
 		one = one && !way.Apart
-		steps = append(steps, stepBack{m, way})
+		steps = append(steps, stepBack{m: m, way: way})
 	}
 	if len(steps) == 0 {
 		return nil
@@ -170,11 +173,11 @@ func (x *session) backHalf(ctx context.Context, a ripcord.Attempt, b book, set *
 		return refused("%w: restore a backup, or undo them by hand and then: delete from %s where version = %d", err, notesTable, n.version)
 	}
 	if n.up > 0 && n.back == 0 {
-		if err := x.accept(ctx, x.conn, a, []stepBack{{m, way}}); err != nil {
+		if err := x.accept(ctx, x.conn, a, []stepBack{{m: m, way: way, unfinished: true}}); err != nil {
 			return err
 		}
 	}
-	return x.backApart(ctx, a, b, stepBack{m, way}, n, called)
+	return x.backApart(ctx, a, b, stepBack{m: m, way: way}, n, called)
 }
 
 // backApart takes a migration back statement by statement.
@@ -206,7 +209,7 @@ func (x *session) accept(ctx context.Context, on querier, a ripcord.Attempt, ste
 	var of []string
 	known := true
 	for _, s := range steps {
-		n, more, sure, err := x.lost(ctx, on, a, s.m, s.way)
+		n, more, sure, err := x.lost(ctx, on, a, s)
 		if err != nil {
 			return x.failed(err, "counting what would be lost")
 		}
