@@ -169,8 +169,9 @@ type Repositories interface {
 	// Check reads settings and touches nothing. Its error is of CodePlan.
 	Check(settings json.RawMessage) error
 	// Open opens the repository that settings describe. With create one that is not
-	// there yet is made. The error says in plain words what is wrong: it is not
-	// there, it is not one, the password is wrong, or a newer program made it.
+	// there yet is made; without, the error is of CodeNotFound. Other errors say in
+	// plain words what is wrong: it is not one, the password is wrong, a newer program
+	// made it, or it was there once and is gone.
 	Open(ctx context.Context, settings json.RawMessage, scope Scope, create bool) (Repository, error)
 }
 
@@ -237,7 +238,8 @@ type Data interface {
 	Name() string
 	// Look reads what is there now; with count it counts the rows of all tables.
 	// Where no backup can be made its error says why in plain words: a client that is
-	// older than the server, a privilege that is missing.
+	// older than the server, a privilege that is missing. It is of CodeNotFound where
+	// there is no such data.
 	Look(ctx context.Context, count bool) (DataView, error)
 	// Backup copies the data, consistent as of one moment, and fills in b's At and View.
 	Backup(ctx context.Context, b *Backup, to Sink) error
@@ -246,10 +248,38 @@ type Data interface {
 	// refused.
 	Place(ctx context.Context, id, to string) (Place, error)
 	// Exchange puts what is at the place where the data is now, and keeps what was
-	// there as a safety copy, whose whereabouts it returns. Until its last moment
-	// what is there stays as it is. With disconnect it ends the sessions of others
-	// who are in the way; else these are refused.
-	Exchange(ctx context.Context, from Place, disconnect bool) (safety string, err error)
+	// there as a safety copy, whose whereabouts it returns; empty where nothing was.
+	// Where it fails, what was there is there as before.
+	Exchange(ctx context.Context, from Place, o Exchange) (safety string, err error)
+}
+
+// Exchange says how data is put in the place of other data.
+type Exchange struct {
+	// ID makes the safety copy's name.
+	ID string
+	// Disconnect ends the sessions of others who are in the way; else the exchange is
+	// refused for them.
+	Disconnect bool
+	// Accept is asked at the last moment, where the source can hold off writers when
+	// none can write any more; its error stops the exchange. now is what is there.
+	Accept func(ctx context.Context, now DataView) error
+}
+
+// Comparer is Data that can tell what a restore would lose by looking at each piece.
+type Comparer interface {
+	// Compare counts what is there now and not at the place.
+	Compare(ctx context.Context, with Place) ([]TableLoss, error)
+}
+
+// TableLoss is what a restore would lose of one table or folder.
+type TableLoss struct {
+	Name string `json:"name"`
+	// Now and Then are the rows, or files, there are now and were at the backup.
+	Now  int64 `json:"now"`
+	Then int64 `json:"then"`
+	// Lost is how many writes would be lost: rows that are there now in this form and
+	// would not be after, or writes that the server has counted since.
+	Lost int64 `json:"lost"`
 }
 
 // Place is where a backup is restored.

@@ -128,7 +128,7 @@ func repositorySettings(t *testing.T, f RepositoryFixture) {
 func repositoryAbsent(t *testing.T, f RepositoryFixture) {
 	t.Helper()
 	_, err := f.Repositories.Open(t.Context(), f.raw(t), f.Scope, false)
-	codeIs(t, err, ripcord.CodePlan)
+	codeIs(t, err, ripcord.CodeNotFound)
 	r := f.open(t, true)
 	if !r.Made() {
 		t.Error("a new repository does not say that it was made")

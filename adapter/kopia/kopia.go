@@ -163,7 +163,7 @@ func (r *Repository) absent(create bool) error {
 			WithFix("look whether its disk is mounted; to begin a new one there: rm %s", filepath.Join(r.home, "known"))
 	}
 	if !create {
-		return ripcord.Errorf(ripcord.CodePlan, "there is no repository at %s", r.Name()).
+		return ripcord.Errorf(ripcord.CodeNotFound, "there is no repository at %s", r.Name()).
 			WithFix("the first backup makes it: ripcord backup run")
 	}
 	return nil
