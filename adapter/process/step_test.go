@@ -271,7 +271,7 @@ func TestLeftInstances(t *testing.T) {
 	scope := newScope(t)
 	sick := filepath.Join(scope.Directory, "sick")
 	must(t, os.WriteFile(sick, nil, 0o600))
-	step := open(t, scope, with(`"start_timeout":90`, `"start_timeout":0.5`))
+	step := open(t, scope, with(`"start_timeout":90`, `"start_timeout":3`))
 	journal := journalOf(t, scope, step)
 	pids := func() (pids []int) {
 		all, err := scope.Supervisor.List(t.Context(), "")
@@ -290,7 +290,14 @@ func TestLeftInstances(t *testing.T) {
 	}
 	second := pids()
 	must(t, os.Remove(sick))
-	must(t, open(t, scope, settings).Apply(t.Context(), journal.Attempt(3)))
+	all, err := scope.Supervisor.List(t.Context(), "")
+	must(t, err)
+	for _, i := range all { // on a busy machine they may not have come so far
+		for deadline := time.Now().Add(time.Minute); get(t, "http://"+i.Labels["address"]+"/healthz") == "no answer" && time.Now().Before(deadline); {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	must(t, step.Apply(t.Context(), journal.Attempt(3)))
 	third := pids()
 	if first[0] == second[0] || first[1] == second[1] {
 		t.Errorf("sick instances %v are kept: %v", first, second)
