@@ -80,11 +80,12 @@ fuzz: ## Fuzz every parser for FUZZTIME each (10s)
 	tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: soak
-soak: ## Simulate, then kill at random and in the middle of switches, SOAKTIME each (10m), then at every boundary
+soak: ## Simulate, then kill at random and in the middle of switches, SOAKTIME each (10m), then at every boundary and touch
 	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestSoak$$' -v ./sim
 	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestSoak$$' -v ./e2e
 	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestKilledMidSwitch$$' -v ./e2e
 	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run '^TestKilledAtEveryBoundary$$' -v ./e2e
+	RIPCORD_SOAK=$(SOAKTIME) CGO_ENABLED=0 go test -count=1 -timeout 24h -run Conformance -p 1 ./adapter/docker ./adapter/systemd
 
 .PHONY: bench
 bench: build ## Measure speed and memory, as ratios to this machine, and decisions (45 minutes, 30 of them bench/canary)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -151,7 +152,8 @@ func (s suite) interruptions(t *testing.T) {
 	for at := 1; at <= min(probe.count, moments); at++ {
 		for how := range manners {
 			name := fmt.Sprintf("%s touch %d", how, at)
-			if s.has(PartUndoAgain) {
+			undo, apply := s.follows(at, how)
+			if undo {
 				t.Run(name+"/then undo", func(t *testing.T) {
 					w := s.world(t)
 					w.interrupted(t, at, how)
@@ -159,7 +161,7 @@ func (s suite) interruptions(t *testing.T) {
 					w.back(t)
 				})
 			}
-			if s.has(PartAgain) {
+			if apply {
 				t.Run(name+"/then apply", func(t *testing.T) {
 					w := s.world(t)
 					w.interrupted(t, at, how)
@@ -173,6 +175,16 @@ func (s suite) interruptions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// follows says what is to follow an interruption.
+func (s suite) follows(at int, how manner) (undo, apply bool) {
+	undo, apply = s.has(PartUndoAgain), s.has(PartAgain)
+	if turns := s.config.Turns; turns != Both && undo && apply && os.Getenv("RIPCORD_SOAK") == "" {
+		undo = (at+int(how)+int(turns))%2 == 0
+		apply = !undo
+	}
+	return undo, apply
 }
 
 // interrupted applies, is interrupted, and settles the orphan as recovery does.

@@ -16,7 +16,23 @@ type Config struct {
 	// must agree: leaving out a part that applies fails, and so does silence
 	// about one that does not.
 	Without map[Part]string
+	// Turns are for systems that take their time. Their zero is both.
+	Turns Turns
 }
+
+// Turns says what follows when an Apply was interrupted. With RIPCORD_SOAK set it is
+// always both.
+type Turns int
+
+// What follows an interruption.
+const (
+	// Both: an Undo in one world, another Apply in the next.
+	Both Turns = iota
+	// UndoFirst: one of them, in turn, beginning with Undo.
+	UndoFirst
+	// ApplyFirst: the other one of what UndoFirst takes.
+	ApplyFirst
+)
 
 // Fixture is one world and a step on it. In the world as it is made, the step's
 // effect is absent.

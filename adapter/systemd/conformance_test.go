@@ -201,7 +201,8 @@ func TestConformance(t *testing.T) {
 	for name, old := range map[string]bool{"first release": false, "beside the old one": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
+			turns := map[bool]adaptertest.Turns{false: adaptertest.UndoFirst, true: adaptertest.ApplyFirst}[old]
+			adaptertest.Run(t, adaptertest.Config{Turns: turns, New: func(t *testing.T) adaptertest.Fixture {
 				t.Helper()
 				scope, settings := newScope(t), settings
 				broken := breakWith("exits", "broken", scope)
