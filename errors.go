@@ -61,6 +61,9 @@ func CodeOf(err error) Code {
 
 // The sentinels of the contracts.
 var (
+	// ErrAway: the target cannot be reached now, and may be later. It is in the
+	// chains of errors of a Check or an effect that has not begun.
+	ErrAway = errors.New("the target cannot be reached")
 	// ErrLost: what a dead executor started cannot be proved to have ended
 	// either way.
 	ErrLost = errors.New("the result of the interrupted effect is lost")

@@ -108,6 +108,8 @@ type Sighting struct {
 	Digest string `json:"digest,omitempty"`
 	// Image is where the image lies; nil where it is empty or not kept.
 	Image *BlobRef `json:"image,omitempty"`
+	// Away says that nothing could be seen because the target cannot be reached.
+	Away bool `json:"away,omitempty"`
 }
 
 // Same reports whether two sightings saw the same.
@@ -145,7 +147,12 @@ type Failure struct {
 	// Loss is set where an Undo was refused because it would lose data, more than
 	// the plan allows: what, in words. A person may accept it.
 	Loss string `json:"loss,omitempty"`
+	// Away says that the target cannot be reached, so nothing has begun there.
+	Away bool `json:"away,omitempty"`
 }
+
+// Is makes a failure with Away ErrAway.
+func (f *Failure) Is(target error) bool { return f.Away && target == ErrAway }
 
 // Error returns the summary.
 func (f *Failure) Error() string { return f.Summary }

@@ -149,7 +149,15 @@ func sentence(e ripcord.Entry) string {
 		}
 		return fmt.Sprintf("%s: undone, unverified: it has no check", e.Step)
 	case ripcord.StepUndoFailed:
+		if e.Until != nil {
+			because += "; again at " + clock(*e.Until)
+		}
 		return fmt.Sprintf("%s: UNDO FAILED%s", e.Step, because)
+	case ripcord.StepSettled:
+		if e.Seen == nil || !e.Seen.Away || e.Until == nil {
+			return ""
+		}
+		return fmt.Sprintf("%s: waits until it can be reached: %s; again at %s   (or leave it: ripcord skip %s --run %s)", e.Step, e.Seen.Detail, clock(*e.Until), e.Step, e.Run)
 	case ripcord.StepLeft:
 		return fmt.Sprintf("%s: left as it is: %s", e.Step, e.Reason)
 	case ripcord.StepUnfinished:

@@ -49,7 +49,7 @@ func (d *decision) settleAll() bool {
 		switch {
 		case t.Effect == Undoing || t.Effect == NoEffect && !needsLook(t) || t.ordered():
 			continue
-		case t.Unknowns >= maxUnknowns:
+		case d.tired(t):
 			d.hold(t, unproved(t), "the check of step "+string(t.Spec.ID)+" cannot tell what is there, so its undo is not safe"+t.blind())
 			return true
 		case d.waits(t):
@@ -109,6 +109,8 @@ func (d *decision) undo(t *Step) {
 	case isBackAlready(t):
 		d.record(ripcord.Entry{Kind: ripcord.StepUndone, Step: t.Spec.ID, Seen: t.Seen, Verified: true, Reason: "a fresh look saw what was there before"})
 	case !t.ordered() && d.waits(t):
+	case t.UndoBad && d.outOfReach(t):
+		d.hold(t, t.Failure, fmt.Sprintf("undo of step %s is not possible: its target could not be reached for %s", t.Spec.ID, awayPatience))
 	case !d.Evidence && !traits.Traffic && d.Failure != nil:
 		d.add(Command{Op: OpEvidence})
 	case t.UndoFailures >= maxUndoFailures:
@@ -125,7 +127,7 @@ func (d *decision) undo(t *Step) {
 func (d *decision) undoing(t *Step) {
 	switch {
 	case !t.Interrupted || d.waits(t):
-	case t.Unknowns >= maxUnknowns:
+	case d.tired(t):
 		d.hold(t, unproved(t), "the undo of step "+string(t.Spec.ID)+" was interrupted, and its check cannot tell what is there"+t.blind())
 	default:
 		d.settle(t, false)
@@ -174,6 +176,17 @@ func FinishRetryAt(failures int, now time.Time) *time.Time {
 		return nil
 	}
 	at := now.Add(backoff(time.Second, 0, failures))
+	return &at
+}
+
+// AwayRetryAt returns when a target is tried again that was out of reach since a time;
+// zero is now. The pauses double.
+func AwayRetryAt(since, now time.Time) *time.Time {
+	pause := time.Second
+	if !since.IsZero() {
+		pause = min(max(now.Sub(since), pause), awayPause)
+	}
+	at := now.Add(pause)
 	return &at
 }
 

@@ -69,6 +69,11 @@ const (
 	maxUnknowns     = 5
 	maxUndoFailures = 3
 	maxUnfinished   = 3
+	// awayPatience is how long a target out of reach is waited for: a machine that
+	// starts again takes minutes.
+	awayPatience = 5 * time.Minute
+	// awayPause is the longest time between two tries to reach it.
+	awayPause = 15 * time.Second
 )
 
 // Decide returns the next commands of a run. It reads nothing but its arguments.

@@ -163,7 +163,7 @@ func (d *decision) apply(t *Step) {
 
 // interrupted asks how an effect ended whose executor is gone.
 func (d *decision) interrupted(t *Step) {
-	if t.Unknowns >= maxUnknowns {
+	if d.tired(t) {
 		d.hold(t, unproved(t), "step "+string(t.Spec.ID)+" was interrupted, and its check cannot tell what happened"+t.blind())
 		return
 	}
@@ -204,6 +204,14 @@ func (t *Step) blind() string {
 		return ""
 	}
 	return ": " + t.Seen.Detail
+}
+
+// tired reports whether enough Checks have seen nothing.
+func (d *decision) tired(t *Step) bool { return t.Unknowns >= maxUnknowns || d.outOfReach(t) }
+
+// outOfReach reports whether the step's target has been out of reach for too long.
+func (d *decision) outOfReach(t *Step) bool {
+	return !t.AwaySince.IsZero() && !d.now.Before(t.AwaySince.Add(awayPatience))
 }
 
 // asks reports whether the step waits for a person's word.

@@ -44,8 +44,11 @@ type Step struct {
 	Attempts, Undos        int
 	Failures, UndoFailures int
 	Unknowns               int
-	RetryAt                time.Time
-	Failure                *ripcord.Failure
+	// AwaySince is when the step's target was first found out of reach, since it
+	// was reached last.
+	AwaySince time.Time `json:",omitzero"`
+	RetryAt   time.Time
+	Failure   *ripcord.Failure
 	// Made says that Prepare began, so that there may be something to discard.
 	// Undiscarded says that it could not be discarded.
 	Made, Prepared, Discarded, Undiscarded bool
@@ -201,7 +204,7 @@ func (s *State) applyRun(e ripcord.Entry) {
 		s.fail(e)
 		s.clearWant()
 		for _, t := range s.Steps { // pauses of the way forward do not delay the way back
-			t.RetryAt, t.Unknowns = time.Time{}, 0
+			t.RetryAt, t.Unknowns, t.AwaySince = time.Time{}, 0, time.Time{}
 		}
 	case ripcord.RunEvidence:
 		s.Evidence, s.EvidenceBlobs = true, e.Blobs
@@ -255,7 +258,7 @@ func (s *State) release(e ripcord.Entry) {
 
 // retry forgets the failures that led to a hold.
 func (t *Step) retry(back, named bool) {
-	t.RetryAt, t.Unknowns = time.Time{}, 0
+	t.RetryAt, t.Unknowns, t.AwaySince = time.Time{}, 0, time.Time{}
 	if !t.Approved {
 		t.Asked, t.AskUntil = false, time.Time{}
 	}

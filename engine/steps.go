@@ -64,7 +64,9 @@ func (t *Step) applyBack(e ripcord.Entry) bool {
 		t.undone(e)
 	case ripcord.StepUndoFailed:
 		t.Effect, t.Interrupted = NoEffect, false
-		t.UndoFailures++
+		if !t.away(e.Failure != nil && e.Failure.Away, e.At) {
+			t.UndoFailures++
+		}
 		t.Failure, t.UndoBad, t.Lost, t.Settled, t.Unknowns = e.Failure, true, false, false, 0
 		t.RetryAt = deadline(e.Until)
 		t.log(e)
@@ -141,13 +143,27 @@ func (t *Step) settled(e ripcord.Entry, back bool) {
 		t.Lost = true
 	}
 	if t.Seen.Presence == ripcord.Unknown && (t.Spec.Traits.Checkable || e.Until != nil) {
-		t.Unknowns++
+		if !t.away(t.Seen.Away, e.At) {
+			t.Unknowns++
+		}
+		t.Unknowns = max(t.Unknowns, 1)
 		t.RetryAt = deadline(e.Until)
 		return
 	}
-	t.Unknowns, t.RetryAt = 0, time.Time{}
+	t.Unknowns, t.RetryAt, t.AwaySince = 0, time.Time{}, time.Time{}
 	t.Effect, t.Interrupted = NoEffect, false
 	t.Settled = back
+}
+
+// away notes whether the target was out of reach, and returns it.
+func (t *Step) away(is bool, at time.Time) bool {
+	switch {
+	case !is:
+		t.AwaySince = time.Time{}
+	case t.AwaySince.IsZero():
+		t.AwaySince = at
+	}
+	return is
 }
 
 func (t *Step) undone(e ripcord.Entry) {

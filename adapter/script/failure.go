@@ -64,7 +64,7 @@ func notStarted(ctx context.Context, name string, err error) error {
 		if refused.Fix != "" {
 			summary += "; " + refused.Fix
 		}
-		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: summary}
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: summary, Away: errors.Is(err, ripcord.ErrAway)}
 	}
 	summary := fmt.Sprintf("%s could not be started: %v", name, err)
 	switch {

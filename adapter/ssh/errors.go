@@ -10,7 +10,7 @@ import (
 // The ways in which a machine cannot be used, in the chains of errors.
 var (
 	// ErrUnreachable: nobody answers, or not as an SSH server does.
-	ErrUnreachable = errors.New("the machine cannot be reached")
+	ErrUnreachable = fmt.Errorf("the machine cannot be reached: %w", ripcord.ErrAway)
 	// ErrUnknownHost: known_hosts has no key of the machine.
 	ErrUnknownHost = errors.New("the machine's host key is unknown")
 	// ErrChangedKey: known_hosts has other keys of the machine, or it revokes

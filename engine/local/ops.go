@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/engine"
@@ -156,10 +157,18 @@ func (t *task) observe(ctx context.Context) error {
 	return t.settled(ctx, seen)
 }
 
+// checkAgain is when a Check that saw nothing is made again.
+func (t *task) checkAgain(away bool) *time.Time {
+	if away {
+		return engine.AwayRetryAt(t.was.AwaySince, t.now())
+	}
+	return engine.CheckRetryAt(t.was.Unknowns+1, t.now())
+}
+
 func (t *task) settled(ctx context.Context, seen *ripcord.Sighting) error {
 	e := ripcord.Entry{Kind: ripcord.StepSettled, Step: t.id, Seen: seen}
 	if seen.Presence == ripcord.Unknown && t.spec.Traits.Checkable {
-		e.Until = engine.CheckRetryAt(t.was.Unknowns+1, t.now())
+		e.Until = t.checkAgain(seen.Away)
 	}
 	return t.append(ctx, e)
 }

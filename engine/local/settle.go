@@ -59,9 +59,10 @@ func (t *task) blind(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the run stops, and the error is only that
 	}
+	away := errors.Is(err, ripcord.ErrAway)
 	return t.append(ctx, ripcord.Entry{
-		Kind: ripcord.StepSettled, Step: t.id, Seen: &ripcord.Sighting{Presence: ripcord.Unknown, Detail: err.Error()},
-		Until: engine.CheckRetryAt(t.was.Unknowns+1, t.now()),
+		Kind: ripcord.StepSettled, Step: t.id, Seen: &ripcord.Sighting{Presence: ripcord.Unknown, Detail: err.Error(), Away: away},
+		Until: t.checkAgain(away),
 	})
 }
 
@@ -148,16 +149,19 @@ func (t *task) mismatch(seen *ripcord.Sighting) *ripcord.Failure {
 		detail = "its content differs"
 	}
 	return &ripcord.Failure{
-		Class: ripcord.FailedTarget,
+		Class: ripcord.FailedTarget, Away: seen.Away,
 		Summary: fmt.Sprintf("undo of step %s ran, but what is there now (%s) is not what was there before (%s): %s",
 			t.id, seen.Presence, t.was.Before.Presence, detail),
 	}
 }
 
 func (t *task) undoFailed(ctx context.Context, f *ripcord.Failure) error {
+	again := engine.UndoRetryAt(t.spec.Retry, t.was.UndoFailures+1, t.now())
+	if f.Away {
+		again = engine.AwayRetryAt(t.was.AwaySince, t.now())
+	}
 	return t.append(ctx, ripcord.Entry{
-		Kind: ripcord.StepUndoFailed, Step: t.id, Attempt: t.command.Attempt, Failure: f,
-		Until: engine.UndoRetryAt(t.spec.Retry, t.was.UndoFailures+1, t.now()),
+		Kind: ripcord.StepUndoFailed, Step: t.id, Attempt: t.command.Attempt, Failure: f, Until: again,
 		Blobs: t.keepLog(ctx, fmt.Sprintf("undo-%d", t.command.Attempt)),
 	})
 }

@@ -158,7 +158,7 @@ func (t *task) look(ctx context.Context, step ripcord.Step, keep bool) (*ripcord
 	if err != nil {
 		o = ripcord.Observation{Presence: ripcord.Unknown, Detail: err.Error()}
 	}
-	s := &ripcord.Sighting{Presence: o.Presence, Exact: o.Exact, Detail: o.Detail}
+	s := &ripcord.Sighting{Presence: o.Presence, Exact: o.Exact, Detail: o.Detail, Away: errors.Is(err, ripcord.ErrAway)}
 	if len(o.Image) == 0 {
 		return s, nil
 	}
@@ -195,7 +195,7 @@ func (t *task) failure(ctx context.Context, err error) *ripcord.Failure {
 			Summary: fmt.Sprintf("step %s did not end within %s: %v", t.id, t.spec.Timeout, err),
 		}
 	}
-	return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: err.Error()}
+	return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: err.Error(), Away: errors.Is(err, ripcord.ErrAway)}
 }
 
 // stopped reports whether the executor itself is being stopped, so that what
