@@ -7,15 +7,14 @@
 #
 # The playground is ./playground-BALANCER, or $RIPCORD_PLAYGROUND; an earlier one is
 # removed. haproxy and nginx are those of this machine; they are started for this.
-# Each stage lasts $CANARY_BAKE, 15s by default.
 set -euo pipefail
 balancer=${1:-proxy}
-case $balancer in proxy) port=8081 ;; haproxy) port=8082 ;; nginx) port=8083 ;; *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
+case $balancer in proxy) port=8081 ;; haproxy) port=8082 ;; nginx) port=8083 ;; *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
 playground=${RIPCORD_PLAYGROUND:-playground-$balancer}
 for name in "${!RIPCORD_@}"; do unset "$name"; done
 examples=$(cd "$(dirname "$0")" && pwd)
 binary=${2:-$examples/../bin/ripcord}
-began=$SECONDS rate=300 bake=${CANARY_BAKE:-15s} customers='' last=/dev/null
+began=$SECONDS rate=300 customers='' last=/dev/null
 # shellcheck source=examples/demo/tell.sh
 . "$examples/demo/tell.sh"
 # shellcheck source=examples/demo/balancer.sh
@@ -41,7 +40,7 @@ prepare() {
     # shellcheck disable=SC2086
     "$examples/shop/build.sh" $version "${version%% *}" | sed "s|in $playground/|in |; s/^/  /"
     local plan=${version%% *}/canary.yaml
-    sed -i "s|^  listen: .*|  listen: $listen|; s|^  site: .*|  site: ../site|; s|^  watch: .*|  watch: 5s|; s|^  bake: .*|  bake: $bake|; $(balancer_setting)" "$plan"
+    sed -i "s|^  listen: .*|  listen: $listen|; s|^  site: .*|  site: ../site|; s|^  watch: .*|  watch: 5s|; s|^  bake: .*|  bake: 15s|; $(balancer_setting)" "$plan"
   done
   start_balancer
 }

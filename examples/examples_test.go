@@ -198,7 +198,6 @@ func TestCanary(t *testing.T) {
 		t.Run(balancer, func(t *testing.T) {
 			t.Parallel()
 			p, folder := demo(t, "playground")
-			p.environment = append(p.environment, "CANARY_BAKE=8s")
 			out := p.run(0, "./canary.sh", balancer, binary)
 			for _, part := range []string{"All as expected", "v3 has cost the customers", "rolled back, verified", folder + "/remove"} {
 				if !strings.Contains(out, part) {
