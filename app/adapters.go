@@ -4,17 +4,21 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/backup"
 	"github.com/ripcord-dev/ripcord/adapter/docker"
 	"github.com/ripcord-dev/ripcord/adapter/files"
 	"github.com/ripcord-dev/ripcord/adapter/haproxy"
 	"github.com/ripcord-dev/ripcord/adapter/httpmetric"
+	"github.com/ripcord-dev/ripcord/adapter/kopia"
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 	"github.com/ripcord-dev/ripcord/adapter/nothing"
+	"github.com/ripcord-dev/ripcord/adapter/postgres"
 	"github.com/ripcord-dev/ripcord/adapter/probe"
 	"github.com/ripcord-dev/ripcord/adapter/process"
 	"github.com/ripcord-dev/ripcord/adapter/prometheus"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/script"
+	"github.com/ripcord-dev/ripcord/adapter/sqlite"
 	"github.com/ripcord-dev/ripcord/adapter/systemd"
 	"github.com/ripcord-dev/ripcord/adapter/wait"
 	"github.com/ripcord-dev/ripcord/adapter/watch"
@@ -29,6 +33,7 @@ func adapters(environ func() []string, now func() time.Time) map[string]ripcord.
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
 		wait.New(), watch.New(environ), process.New(environ), docker.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(),
+		backup.New(kopia.New(), postgres.New(environ), sqlite.New()),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))
 	for _, adapter := range list {

@@ -26,7 +26,7 @@ type place struct{ flag, value string }
 // which this command was told where things are.
 func (c *command) again(words string) string {
 	verb, _, _ := strings.Cut(words, " ")
-	reads := slices.Contains([]string{"plan", "release", "adopt", "init", "doctor"}, verb)
+	reads := slices.Contains([]string{"plan", "release", "adopt", "init", "doctor", "backup"}, verb)
 	line := []string{"ripcord", words}
 	for _, p := range c.places {
 		if reads || p.flag == "state-dir" || p.flag == "key-file" {

@@ -28,6 +28,10 @@ type decoder struct {
 	services  map[string]*service
 	balancers map[string]*balancer
 	databases map[string]*database
+	// maxLoss is how many rows a way back may lose without asking.
+	maxLoss int64
+	// repositories are where backups go.
+	repositories map[string]*repository
 	// circular says that services depend on one another in a circle.
 	circular bool
 	machines map[string]*machine

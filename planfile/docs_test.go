@@ -55,6 +55,7 @@ func TestDocumentedExamplesAreRight(t *testing.T) {
 		{"variables", "variables: {port: 8080}\n"},
 		{"balancers", "balancers: {front: {proxy: {listen: \"127.0.0.1:8080\"}}}\n"},
 		{"databases", "databases: {orders: {postgres: x}}\n"},
+		{"repositories", "repositories: {main: {directory: /var/backups/shop, password: \"${secret:BACKUP_PASSWORD}\"}}\n"},
 		{"metrics", "metrics: {prom: {prometheus: \"http://127.0.0.1:9090\"}}\n"},
 		{"services", "services: {web: {command: ./web, balancer: front}}\n"},
 		{"release", "release: [{run: ./x.sh}]\n"},

@@ -116,7 +116,7 @@ func choose(p *problems, root *node, names []string, wanted string) (name string
 // overlayKeys are what an environment may override.
 func overlayKeys() []string {
 	return []string{
-		"variables", "machines", "services", "balancers", "databases", "metrics", "secrets",
+		"variables", "machines", "services", "balancers", "databases", "repositories", "metrics", "secrets",
 		"on_failure", "on_cancel", "approvals", "max_data_loss", "parallel", "retention",
 	}
 }
@@ -127,7 +127,7 @@ func readDocument(p *problems, root *node, environment string, o Options, shapes
 		problems: p, options: o, environment: environment, left: maxExpanded, shapes: shapes,
 		secrets: map[string]ripcord.SecretSource{}, wanted: map[string]bool{},
 		variables: map[string]*variable{}, misspelt: map[*node][]string{}, unread: map[string]bool{}, unreadable: map[*node]bool{}, services: map[string]*service{},
-		balancers: map[string]*balancer{}, parts: map[string][]string{}, ends: map[string][]string{}, databases: map[string]*database{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
+		balancers: map[string]*balancer{}, parts: map[string][]string{}, ends: map[string][]string{}, databases: map[string]*database{}, repositories: map[string]*repository{}, machines: map[string]*machine{}, sources: map[string]*metricSystem{}, sourceless: map[string]bool{},
 	}
 	doc := &document{
 		d: d, root: root, parallel: defaultParallel,
@@ -176,7 +176,7 @@ func (doc *document) checkOverlays(n *node) {
 // read reads everything. Names first, then what refers to them.
 func (doc *document) read() {
 	d := doc.d
-	var machines, services, balancers, release, policy *node
+	var machines, services, balancers, repositories, release, policy *node
 	doc.identity()
 	known := fields{
 		"application":  func(*node) {},
@@ -185,6 +185,7 @@ func (doc *document) read() {
 		"secrets":      d.readSecrets,
 		"variables":    func(*node) {},
 		"databases":    d.readDatabases,
+		"repositories": func(n *node) { repositories = n },
 		"metrics":      d.readSources,
 		"machines":     func(n *node) { machines = n },
 		"services":     func(n *node) { services = n },
@@ -203,6 +204,9 @@ func (doc *document) read() {
 	d.object(doc.root, "file", "a plan file", known)
 	if policy != nil && d.text(policy, "max_data_loss") != "none" {
 		d.add(policy.at, policy.width(), "write none; no step of this version gives data up", "max_data_loss %q is not available in this version", short(policy.text))
+	}
+	if repositories != nil {
+		d.readRepositories(repositories)
 	}
 	if machines != nil {
 		d.readMachines(machines)
@@ -304,15 +308,8 @@ func (doc *document) file(environments []string) *File {
 		OnFailure: doc.onFailure, OnCancel: doc.onCancel, Bundle: doc.bundle,
 		Machines: d.machineSpecs(),
 	}
-	for name := range d.wanted {
-		source, ok := d.secrets[name]
-		if !ok {
-			source = ripcord.SecretSource{Env: name}
-		}
-		if plan.Secrets == nil {
-			plan.Secrets = map[string]ripcord.SecretSource{}
-		}
-		plan.Secrets[name] = source
+	if len(d.wanted) > 0 {
+		plan.Secrets = d.secretSources(d.wanted)
 	}
 	for _, s := range d.steps {
 		spec := s.spec()
@@ -323,6 +320,6 @@ func (doc *document) file(environments []string) *File {
 	}
 	return &File{
 		Name: d.source.name, Application: d.application, Environment: d.environment,
-		Version: d.version, Environments: environments, plan: plan,
+		Version: d.version, Environments: environments, plan: plan, backups: d.backups(),
 	}
 }

@@ -100,6 +100,8 @@ func outputsOf(kind string) []string {
 	switch kind {
 	case "run":
 		return nil
+	case "backup":
+		return []string{"backup", "bytes", "seconds"}
 	case "deploy":
 		return []string{"addresses", "colour", "old_addresses", "old_colour", "old_version"}
 	default:

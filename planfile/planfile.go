@@ -53,7 +53,8 @@ type File struct {
 	// Environments lists those that the file declares, in order of names.
 	Environments []string
 
-	plan ripcord.Plan
+	plan    ripcord.Plan
+	backups []BackupEntry
 }
 
 // Load reads a plan file. Its error is *Errors for a wrong file, and always of

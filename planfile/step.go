@@ -77,18 +77,19 @@ func kinds() map[string]kind {
 		"watch":   {"watch", 0, false, false, (*decoder).readWatch},
 		"deploy":  {"process", seconds(5 * minute), true, false, (*decoder).readDeploy},
 		"shift":   {"proxy", seconds(5 * minute), true, false, (*decoder).readShift},
+		"backup":  {"backup", seconds(60 * minute), true, false, (*decoder).readBackup},
 	}
 }
 
 // kindNames lists the step kinds in the order of the documentation.
 func kindNames() []string {
-	return []string{"run", "files", "deploy", "shift", "check", "manual", "approve", "wait", "watch"}
+	return []string{"run", "files", "deploy", "shift", "check", "backup", "manual", "approve", "wait", "watch"}
 }
 
 // laterKinds are known and not available yet.
 func laterKinds() []string {
 	return []string{
-		"backup", "restore", "migrate", "snapshot", "notify", "flag", "drill", "failover", "terraform", "ansible",
+		"restore", "migrate", "snapshot", "notify", "flag", "drill", "failover", "terraform", "ansible",
 		"cloudformation", "git", "image", "dns", "helm",
 	}
 }
@@ -229,6 +230,8 @@ func settingsOf(kind string) []string {
 		return []string{"service", "strategy", "batch", "max_unavailable", "pause", "drain", "ready_timeout"}
 	case "shift":
 		return []string{"service", "strategy", "weight", "stages", "for", "analyze", "interval", "drain", "ready_timeout"}
+	case "backup":
+		return []string{"database", "path", "repository"}
 	case "approve":
 		return []string{"question"}
 	default:
@@ -290,12 +293,13 @@ func (d *decoder) nameSteps(items []*node) {
 
 // subject is the service in a step's settings.
 func (s *step) subject() string {
-	if s.kind != "deploy" && s.kind != "shift" {
+	key := map[string]string{"deploy": "service", "shift": "service", "backup": "database"}[s.kind]
+	n := s.body
+	if key == "" {
 		return ""
 	}
-	n := s.body
 	if n.kind == mapNode {
-		n = n.field("service")
+		n = n.field(key)
 	}
 	if n == nil || n.kind != textNode || !validName(n.text) {
 		return ""
