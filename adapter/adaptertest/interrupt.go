@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -180,7 +179,7 @@ func (s suite) interruptions(t *testing.T) {
 // follows says what is to follow an interruption.
 func (s suite) follows(at int, how manner) (undo, apply bool) {
 	undo, apply = s.has(PartUndoAgain), s.has(PartAgain)
-	if turns := s.config.Turns; turns != Both && undo && apply && os.Getenv("RIPCORD_SOAK") == "" {
+	if turns := s.config.Turns; turns != Both && undo && apply {
 		undo = (at+int(how)+int(turns))%2 == 0
 		apply = !undo
 	}

@@ -20,8 +20,7 @@ type Config struct {
 	Turns Turns
 }
 
-// Turns says what follows when an Apply was interrupted. With RIPCORD_SOAK set it is
-// always both.
+// Turns says what follows when an Apply was interrupted.
 type Turns int
 
 // What follows an interruption.

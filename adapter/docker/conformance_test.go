@@ -177,13 +177,21 @@ func breakWith(name, file, folder string) adaptertest.Break {
 	}
 }
 
+// inTurn are these turns, or with RIPCORD_SOAK set both.
+func inTurn(turns adaptertest.Turns) adaptertest.Turns {
+	if os.Getenv("RIPCORD_SOAK") != "" {
+		return adaptertest.Both
+	}
+	return turns
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, old := range map[string]bool{"first release": false, "beside the old one": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			turns := map[bool]adaptertest.Turns{false: adaptertest.UndoFirst, true: adaptertest.ApplyFirst}[old]
-			adaptertest.Run(t, adaptertest.Config{Turns: turns, New: func(t *testing.T) adaptertest.Fixture {
+			adaptertest.Run(t, adaptertest.Config{Turns: inTurn(turns), New: func(t *testing.T) adaptertest.Fixture {
 				t.Helper()
 				scope, folder := newScope(t), t.TempDir()
 				change := map[string]any{}

@@ -33,7 +33,7 @@ func addressed(t *testing.T, application string) string {
 
 func TestReplaceConformance(t *testing.T) {
 	t.Parallel()
-	adaptertest.Run(t, adaptertest.Config{Turns: adaptertest.UndoFirst, New: func(t *testing.T) adaptertest.Fixture {
+	adaptertest.Run(t, adaptertest.Config{Turns: inTurn(adaptertest.UndoFirst), New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
 		scope, folder := newScope(t), t.TempDir()
 		release(t, scope, "run-0", "v1", settingsIn(folder, map[string]any{"instances": 1}))

@@ -18,7 +18,7 @@ func places(instances int, replace string) string {
 
 func TestReplaceConformance(t *testing.T) {
 	t.Parallel()
-	adaptertest.Run(t, adaptertest.Config{Turns: adaptertest.UndoFirst, New: func(t *testing.T) adaptertest.Fixture {
+	adaptertest.Run(t, adaptertest.Config{Turns: inTurn(adaptertest.UndoFirst), New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
 		scope := newScope(t)
 		release(t, scope, "run-0", "v1", settings)
