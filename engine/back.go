@@ -108,6 +108,8 @@ func (d *decision) undo(t *Step) {
 		d.undoing(t)
 	case isBackAlready(t):
 		d.record(ripcord.Entry{Kind: ripcord.StepUndone, Step: t.Spec.ID, Seen: t.Seen, Verified: true, Reason: "a fresh look saw what was there before"})
+	case t.losing():
+		d.asksLoss(t)
 	case !t.ordered() && d.waits(t):
 	case t.UndoBad && d.outOfReach(t):
 		d.hold(t, t.Failure, fmt.Sprintf("undo of step %s is not possible: its target could not be reached for %s", t.Spec.ID, awayPatience))

@@ -209,7 +209,7 @@ func (s *State) refuseAnswer(r ripcord.Request) string {
 		return fmt.Sprintf("there is no step %q", r.Step)
 	case s.Hold != nil && r.Verb == ripcord.VerbReject:
 		return "the run is held already"
-	case s.Back && t.AskedBack && !t.ApprovedBack && t.executed():
+	case s.Back && t.AskedBack && (!t.ApprovedBack || t.losing()) && t.executed():
 		return ""
 	case !s.Back && t.Asked && !t.Approved && !t.passed():
 		return ""

@@ -58,6 +58,10 @@ type Step struct {
 	UndoBad bool
 	// Forced says that a person ordered to go on with the step without proof.
 	Forced bool
+	// Loss is the data that the newest undo was refused for; empty when it was not.
+	// LossAccepted says that a person accepted it.
+	Loss         string `json:",omitempty"`
+	LossAccepted bool   `json:",omitempty"`
 	// Left says that going back leaves the step as it is.
 	Left                       bool
 	Verified                   bool
@@ -305,6 +309,8 @@ func (s *State) answer(r *ripcord.Request) {
 	}
 	yes := r.Verb == ripcord.VerbApprove
 	switch {
+	case s.Back && yes && t.losing():
+		t.LossAccepted = true
 	case s.Back && yes:
 		t.ApprovedBack = true
 	case yes:

@@ -69,6 +69,7 @@ func (t *Step) applyBack(e ripcord.Entry) bool {
 		}
 		t.Failure, t.UndoBad, t.Lost, t.Settled, t.Unknowns = e.Failure, true, false, false, 0
 		t.RetryAt = deadline(e.Until)
+		t.refusedLoss(e.Failure)
 		t.log(e)
 	case ripcord.StepLeft:
 		t.Left, t.Effect, t.UndoEndedAt = true, NoEffect, e.At

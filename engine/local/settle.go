@@ -157,6 +157,9 @@ func (t *task) mismatch(seen *ripcord.Sighting) *ripcord.Failure {
 
 func (t *task) undoFailed(ctx context.Context, f *ripcord.Failure) error {
 	again := engine.UndoRetryAt(t.spec.Retry, t.was.UndoFailures+1, t.now())
+	if f.Loss != "" {
+		again = nil // a person is asked
+	}
 	if f.Away {
 		again = engine.AwayRetryAt(t.was.AwaySince, t.now())
 	}

@@ -112,7 +112,7 @@ func (t *task) attempt(ctx context.Context, number int, back bool) (ripcord.Atte
 		Key: ripcord.Key(t.owner, t.id), Number: number, Fence: t.Lease.Fence,
 		Before: before, Progress: t.was.Progress,
 		Record: func(ctx context.Context, data any) error { return t.record(ctx, data, back) },
-		Output: t.log, Enough: t.operation.enoughFor(t.spec), Passed: t.passed,
+		Output: t.log, Enough: t.operation.enoughFor(t.spec), Passed: t.passed, LossAccepted: back && t.was.LossAccepted,
 	}, err
 }
 
