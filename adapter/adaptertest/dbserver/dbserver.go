@@ -61,9 +61,8 @@ func (s *Server) Launch() error {
 	s.stopped = false
 	const patience = 2 * time.Minute
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", s.Port))
-		if err == nil {
-			return conn.Close()
+		if s.answers() {
+			return nil
 		}
 		select {
 		case <-s.ended:
@@ -72,7 +71,19 @@ func (s *Server) Launch() error {
 		default:
 		}
 	}
-	return errors.New(s.args[0] + " does not listen")
+	return errors.New(s.args[0] + " does not answer")
+}
+
+// answers reports whether clients are served: PostgreSQL listens before it is ready.
+func (s *Server) answers() bool {
+	if s.scheme == "postgres" {
+		return s.run(filepath.Join(s.Bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", s.Port) == nil
+	}
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", s.Port))
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
 }
 
 // Stop ends the server and waits for its end.
