@@ -10,6 +10,7 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/haproxy"
 	"github.com/ripcord-dev/ripcord/adapter/httpmetric"
 	"github.com/ripcord-dev/ripcord/adapter/kopia"
+	"github.com/ripcord-dev/ripcord/adapter/migrate"
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 	"github.com/ripcord-dev/ripcord/adapter/nothing"
 	"github.com/ripcord-dev/ripcord/adapter/postgres"
@@ -32,7 +33,7 @@ func adapters(environ func() []string, now func() time.Time) map[string]ripcord.
 	list := []ripcord.Adapter{
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
-		wait.New(), watch.New(environ), process.New(environ), docker.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(),
+		wait.New(), watch.New(environ), process.New(environ), docker.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(), migrate.New(),
 		backup.New(kopia.New(), postgres.New(environ), sqlite.New()),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))

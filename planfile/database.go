@@ -56,7 +56,7 @@ func (d *decoder) database(n *node) *database {
 		d.add(n.at, firstLine(n), d.didYouMean(name, sorted(slices.Collect(maps.Keys(d.databases))), "databases are:"), "there is no database %q", short(name))
 		return nil
 	case of.url == "":
-		d.add(n.at, firstLine(n), "give the database its address, or write url here", "the database %s has no address", short(name))
+		d.add(n.at, firstLine(n), "give it one in databases, like postgres: \"${secret:ORDERS_URL}\"", "the database %s has no address", short(name))
 		return nil
 	}
 	maps.Copy(d.wanted, of.wanted)

@@ -176,7 +176,7 @@ func (doc *document) checkOverlays(n *node) {
 // read reads everything. Names first, then what refers to them.
 func (doc *document) read() {
 	d := doc.d
-	var machines, services, balancers, repositories, release, policy *node
+	var machines, services, balancers, repositories, release *node
 	doc.identity()
 	known := fields{
 		"application":  func(*node) {},
@@ -196,15 +196,12 @@ func (doc *document) read() {
 			doc.onCancel = ripcord.CancelPolicy(d.word(n, "on_cancel", "rollback", "hold", "continue"))
 		},
 		"approvals":     func(n *node) { doc.skipApprovals = d.word(n, "approvals", "required", "skip") == "skip" },
-		"max_data_loss": func(n *node) { policy = n },
+		"max_data_loss": d.readMaxLoss,
 		"parallel":      func(n *node) { doc.parallel = d.integer(n, "parallel", 1, 100) },
 		"retention":     func(n *node) { doc.retention = d.integer(n, "retention", 1, 100_000) },
 		"bundle":        func(n *node) { doc.readBundle(n) },
 	}
 	d.object(doc.root, "file", "a plan file", known)
-	if policy != nil && d.text(policy, "max_data_loss") != "none" {
-		d.add(policy.at, policy.width(), "write none; no step of this version gives data up", "max_data_loss %q is not available in this version", short(policy.text))
-	}
 	if repositories != nil {
 		d.readRepositories(repositories)
 	}

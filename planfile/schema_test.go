@@ -137,7 +137,7 @@ func schemaKeys(t *testing.T) map[string][]string {
 func TestSchemaAndParserKnowTheSameKeys(t *testing.T) {
 	t.Parallel()
 	shapes := map[string][]string{}
-	for _, name := range []string{"good/shop.yaml", "good/forms.yaml", "good/stages.yaml", "good/canary.yaml", "good/machines.yaml", "good/health.yaml", "good/docker.yaml", "good/backup.yaml"} {
+	for _, name := range []string{"good/shop.yaml", "good/forms.yaml", "good/stages.yaml", "good/canary.yaml", "good/machines.yaml", "good/health.yaml", "good/docker.yaml", "good/backup.yaml", "good/migrate.yaml"} {
 		data := read(t, "testdata/"+name)
 		p := &problems{source: newSource(name, data)}
 		readFile(p, readYAML(p, data), optionsOf(data), shapes)

@@ -78,18 +78,19 @@ func kinds() map[string]kind {
 		"deploy":  {"process", seconds(5 * minute), true, false, (*decoder).readDeploy},
 		"shift":   {"proxy", seconds(5 * minute), true, false, (*decoder).readShift},
 		"backup":  {"backup", seconds(60 * minute), true, false, (*decoder).readBackup},
+		"migrate": {"migrate", seconds(30 * minute), false, false, (*decoder).readMigrate},
 	}
 }
 
 // kindNames lists the step kinds in the order of the documentation.
 func kindNames() []string {
-	return []string{"run", "files", "deploy", "shift", "check", "backup", "manual", "approve", "wait", "watch"}
+	return []string{"run", "files", "deploy", "shift", "check", "backup", "migrate", "manual", "approve", "wait", "watch"}
 }
 
 // laterKinds are known and not available yet.
 func laterKinds() []string {
 	return []string{
-		"restore", "migrate", "snapshot", "notify", "flag", "drill", "failover", "terraform", "ansible",
+		"restore", "snapshot", "notify", "flag", "drill", "failover", "terraform", "ansible",
 		"cloudformation", "git", "image", "dns", "helm",
 	}
 }
@@ -232,6 +233,8 @@ func settingsOf(kind string) []string {
 		return []string{"service", "strategy", "weight", "stages", "for", "analyze", "interval", "drain", "ready_timeout"}
 	case "backup":
 		return []string{"database", "path", "repository"}
+	case "migrate":
+		return []string{"database", "directory", "table", "to", "lock_wait", "lock_timeout", "statement_timeout"}
 	case "approve":
 		return []string{"question"}
 	default:
@@ -293,7 +296,7 @@ func (d *decoder) nameSteps(items []*node) {
 
 // subject is the service in a step's settings.
 func (s *step) subject() string {
-	key := map[string]string{"deploy": "service", "shift": "service", "backup": "database"}[s.kind]
+	key := map[string]string{"deploy": "service", "shift": "service", "backup": "database", "migrate": "database"}[s.kind]
 	n := s.body
 	if key == "" {
 		return ""
