@@ -265,6 +265,12 @@ type Exchange struct {
 	Accept func(ctx context.Context, now DataView) error
 }
 
+// Occupied is Data that others may hold on to so that it cannot be exchanged.
+type Occupied interface {
+	// Free refuses, in plain words, while others do.
+	Free(ctx context.Context) error
+}
+
 // Comparer is Data that can tell what a restore would lose by looking at each piece.
 type Comparer interface {
 	// Compare counts what is there now and not at the place.

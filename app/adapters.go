@@ -21,6 +21,7 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/script"
 	"github.com/ripcord-dev/ripcord/adapter/sqlite"
 	"github.com/ripcord-dev/ripcord/adapter/systemd"
+	"github.com/ripcord-dev/ripcord/adapter/tree"
 	"github.com/ripcord-dev/ripcord/adapter/wait"
 	"github.com/ripcord-dev/ripcord/adapter/watch"
 	"github.com/ripcord-dev/ripcord/analysis/canary"
@@ -34,7 +35,7 @@ func adapters(environ func() []string, now func() time.Time) map[string]ripcord.
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
 		wait.New(), watch.New(environ), process.New(environ), docker.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(), migrate.New(),
-		backup.New(kopia.New(), postgres.New(environ), sqlite.New()),
+		backup.New(kopia.New(), postgres.New(environ), sqlite.New(), tree.New()),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))
 	for _, adapter := range list {

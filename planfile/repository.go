@@ -75,7 +75,7 @@ func (d *decoder) readChecks(n *node) map[string][]string {
 // backupSettings are those of a backup step.
 type backupSettings struct {
 	Name       string             `json:"name"`
-	Source     string             `json:"source"`
+	Source     string             `json:"data_source"`
 	Data       any                `json:"data"`
 	Repository repositorySettings `json:"repository"`
 	Checks     []string           `json:"checks,omitempty"`

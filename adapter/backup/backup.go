@@ -43,7 +43,7 @@ type Settings struct {
 	// Name is what the plan file calls the data.
 	Name string `json:"name"`
 	// Source is the Kind of the DataSource, Data are its settings.
-	Source string          `json:"source"`
+	Source string          `json:"data_source"`
 	Data   json.RawMessage `json:"data"`
 	// Repository are the repository's settings.
 	Repository json.RawMessage `json:"repository"`

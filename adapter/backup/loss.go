@@ -39,7 +39,7 @@ func counted(now, then *ripcord.DataView) *Loss {
 	l := &Loss{How: "rows, and the writes that the server has counted since"}
 	comparable := now.Epoch != "" && now.Epoch == then.Epoch
 	if !comparable {
-		l.How, l.Unknown = "rows", "the server does not tell which rows were changed since"
+		l.How, l.Unknown = "rows", "the server does not tell which rows were changed since, or began to count anew"
 	}
 	for _, t := range now.Tables {
 		loss := ripcord.TableLoss{Name: t.Name, Now: t.Rows, Lost: t.Rows}
@@ -86,7 +86,7 @@ func (d *Desk) compared(ctx context.Context, place ripcord.Place) (*Loss, error)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loss{How: "each row, compared"}
+	l := &Loss{How: "each row or file, compared"}
 	for _, t := range tables {
 		l.add(t)
 	}

@@ -50,6 +50,9 @@ func (d *Desk) Restore(ctx context.Context, o Order) (r *Restored, err error) {
 			return r, err
 		}
 		p.done("count what is there")
+		if err := d.free(ctx, o); err != nil {
+			return r, err
+		}
 		_, comparer := d.Data.(ripcord.Comparer)
 		if !comparer || gone {
 			o.tell(r.Loss)
@@ -75,6 +78,15 @@ func (d *Desk) Restore(ctx context.Context, o Order) (r *Restored, err error) {
 		err = errors.Join(err, place.Drop(context.WithoutCancel(ctx)))
 	}
 	return r, err
+}
+
+// free refuses early what the exchange would refuse at its end.
+func (d *Desk) free(ctx context.Context, o Order) error {
+	occupied, ok := d.Data.(ripcord.Occupied)
+	if !ok || o.Disconnect || o.DryRun {
+		return nil
+	}
+	return occupied.Free(ctx)
 }
 
 // laid lays the backup out at the place and refuses one that is not what it was.

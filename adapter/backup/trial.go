@@ -91,7 +91,7 @@ func compare(was, is *ripcord.DataView) (passed, problems []string) {
 			}
 		}
 		if wrong == 0 && len(was.Tables) > 0 {
-			passed = append(passed, fmt.Sprintf("the rows of all %d tables as counted at the backup: %d", len(was.Tables), was.Rows()))
+			passed = append(passed, fmt.Sprintf("everything counted as at the backup: %d in %s", was.Rows(), places(was.Tables)))
 		}
 	}
 	if was.Schema != "" {
@@ -109,6 +109,14 @@ func compare(was, is *ripcord.DataView) (passed, problems []string) {
 		}
 	}
 	return passed, problems
+}
+
+// places says where something was counted.
+func places(tables []ripcord.TableView) string {
+	if len(tables) == 1 {
+		return tables[0].Name
+	}
+	return fmt.Sprintf("%d tables", len(tables))
 }
 
 // words is an error with what its text leaves out.

@@ -95,15 +95,32 @@ func (x *exchange) alone(ctx context.Context, db *sql.DB) error {
 	if !x.o.Disconnect {
 		var who []string
 		for _, f := range found {
-			who = append(who, f[0]+" ("+f[1]+")")
+			who = append(who, f[0]+" ("+sessions(f[1])+")")
 		}
-		return ripcord.Errorf(ripcord.CodeRefused, "%s is in use: %s have sessions, and a database in use cannot be exchanged", x.live, strings.Join(who, ", ")).
+		return ripcord.Errorf(ripcord.CodeRefused, "%s is in use by %s, and cannot be exchanged meanwhile", x.live, strings.Join(who, ", ")).
 			WithFix("stop them, or give --disconnect, which ends their sessions")
 	}
 	if _, err := database.Texts(ctx, db, `select pg_terminate_backend(pid)::text `+others, x.live.name(), x.place.name()); err != nil {
 		return x.live.refused(err)
 	}
 	return nil
+}
+
+func sessions(number string) string {
+	if number == "1" {
+		return "1 session"
+	}
+	return number + " sessions"
+}
+
+// Free implements ripcord.Occupied.
+func (d *Data) Free(ctx context.Context) error {
+	live, err := d.target(ctx)
+	if err != nil {
+		return err
+	}
+	x := &exchange{live: live, place: &Place{target: live}}
+	return live.server(ctx, func(db *sql.DB) error { return x.alone(ctx, db) })
 }
 
 // rename renames a database. A session that was ended takes a moment to be gone, and

@@ -66,7 +66,13 @@ type Data struct {
 }
 
 // Name implements ripcord.Data.
-func (d *Data) Name() string { return database.Name(Kind, d.set.URL) }
+func (d *Data) Name() string {
+	if at := strings.LastIndexByte(d.set.URL, '@'); at >= 0 { // its account may hold a reference
+		rest, _, _ := strings.Cut(d.set.URL[at+1:], "?")
+		return "database " + rest
+	}
+	return database.Name(Kind, d.set.URL)
+}
 
 // target is one database of one server, with its secrets resolved.
 type target struct {

@@ -31,7 +31,7 @@ func (d *Data) Backup(ctx context.Context, b *ripcord.Backup, to ripcord.Sink) (
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	copied := &file{filepath.Join(work, "copy.db")}
+	copied := &file{filepath.Join(work, "copy.db"), true}
 	if err := from.copyTo(ctx, copied); err != nil {
 		return err
 	}

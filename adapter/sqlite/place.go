@@ -25,7 +25,7 @@ type Place struct {
 func (d *Data) Place(_ context.Context, id, to string) (ripcord.Place, error) {
 	if to == "" {
 		work, err := d.work(id)
-		return &Place{&file{filepath.Join(work, "restored.db")}, work}, err
+		return &Place{&file{filepath.Join(work, "restored.db"), true}, work}, err
 	}
 	path := database.File(to, d.scope.Directory)
 	switch _, err := os.Lstat(path); {
@@ -37,7 +37,7 @@ func (d *Data) Place(_ context.Context, id, to string) (ripcord.Place, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, ripcord.Errorf(ripcord.CodePlan, "%s cannot be written: %w", path, err)
 	}
-	return &Place{&file{path}, ""}, nil
+	return &Place{&file{path, true}, ""}, nil
 }
 
 // Name implements ripcord.Place.
@@ -60,7 +60,7 @@ func (p *Place) Restore(ctx context.Context, _ *ripcord.Backup, from ripcord.Con
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
 		return err
 	}
-	if err := (&file{part}).check(ctx); err != nil {
+	if err := (&file{part, true}).check(ctx); err != nil {
 		return err
 	}
 	return os.Rename(part, p.path)
@@ -110,7 +110,7 @@ func (d *Data) Exchange(ctx context.Context, from ripcord.Place, o ripcord.Excha
 	if err != nil {
 		return "", err
 	}
-	live := &file{path}
+	live := &file{path: path}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", place.install(path)
 	}
@@ -121,9 +121,15 @@ func (d *Data) Exchange(ctx context.Context, from ripcord.Place, o ripcord.Excha
 	if err != nil {
 		return "", err
 	}
-	safety := &file{path + ".before-" + o.ID}
+	safety := &file{path + ".before-" + o.ID, true}
 	if err := live.copyTo(ctx, safety); err != nil {
 		return "", errors.Join(err, removed(safety.path))
+	}
+	if info, err := os.Stat(live.path); err == nil {
+		err = os.Chmod(safety.path, info.Mode().Perm())
+		if err != nil {
+			return "", errors.Join(err, removed(safety.path))
+		}
 	}
 	if err := live.take(ctx, place.file); err != nil {
 		return "", errors.Join(err, removed(safety.path))
@@ -141,7 +147,7 @@ func removed(path string) error {
 // install puts a file where none is.
 func (p *Place) install(path string) error {
 	next := path + ".part"
-	if err := p.copyTo(context.Background(), &file{next}); err != nil {
+	if err := p.copyTo(context.Background(), &file{next, true}); err != nil {
 		return errors.Join(err, removed(next))
 	}
 	return os.Rename(next, path)

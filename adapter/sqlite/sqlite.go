@@ -80,7 +80,12 @@ func (d *Data) path(ctx context.Context) (string, error) {
 }
 
 // file is one database file.
-type file struct{ path string }
+type file struct {
+	path string
+	// ours says that nobody else has it open: it is opened so that nothing is left
+	// beside it.
+	ours bool
+}
 
 func (d *Data) file(ctx context.Context) (*file, error) {
 	path, err := d.path(ctx)
@@ -95,12 +100,12 @@ func (d *Data) file(ctx context.Context) (*file, error) {
 	case !info.Mode().IsRegular():
 		return nil, ripcord.Errorf(ripcord.CodePlan, "%s is no file", path).WithFix("name the database's file")
 	}
-	return &file{path}, nil
+	return &file{path: path}, nil
 }
 
 // open opens the file for reading, or for writing as well.
 func (f *file) open(write bool) (*sql.DB, error) {
-	db, err := database.Open(Kind, f.path, database.Options{Write: write})
+	db, err := database.Open(Kind, f.path, database.Options{Write: write || f.ours})
 	if err != nil {
 		return nil, err
 	}
