@@ -20,10 +20,11 @@ func (d *Data) Look(ctx context.Context, count bool) (v ripcord.DataView, err er
 		return v, err
 	}
 	err = t.use(func(db *sql.DB) error {
-		if v, err = t.look(ctx, db, count); err != nil {
+		if err := t.readable(ctx, db); err != nil {
 			return err
 		}
-		return t.readable(ctx, db)
+		v, err = t.look(ctx, db, count)
+		return err
 	})
 	return v, err
 }
@@ -132,7 +133,8 @@ func (t *target) schema(ctx context.Context, db database.Querier) (string, error
 
 // readable refuses where the account could not read all that belongs into a backup.
 func (t *target) readable(ctx context.Context, db database.Querier) error {
-	rows, err := database.Texts(ctx, db, `select t.name from (`+tables+`) t (name, id) where not has_table_privilege(t.id::oid, 'select') order by 1`)
+	rows, err := database.Texts(ctx, db, `select t.name from (`+tables+`) t (name, id) where not (has_table_privilege(t.id::oid, 'select')
+		and has_schema_privilege((select relnamespace from pg_class where oid = t.id::oid), 'usage')) order by 1`)
 	if err != nil {
 		return t.refused(err)
 	}

@@ -1,0 +1,4 @@
+package postgres
+
+// Find finds a client program.
+var Find = find
