@@ -47,6 +47,12 @@ demo-haproxy: build ## The same behind HAProxy
 demo-nginx: build ## The same behind nginx
 	examples/canary.sh nginx
 
+.PHONY: demo-data demo-postgres
+demo-data: build ## Migrations that fail, and a backup that was restored, on SQLite
+	examples/data.sh sqlite
+demo-postgres: build ## The same on PostgreSQL
+	examples/data.sh postgres
+
 ##@ Prove
 
 .PHONY: test

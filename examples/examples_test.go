@@ -211,6 +211,26 @@ func TestCanary(t *testing.T) {
 	}
 }
 
+// TestData runs the story of a database's migrations on each.
+func TestData(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"sqlite", "postgres"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			p, folder := demo(t, "playground")
+			out := p.run(0, "./data.sh", kind, binary)
+			for _, part := range []string{"All as expected", "fails in statement 3 of 5", "restored-and-checked", "rolled back, verified", folder + "/remove"} {
+				if !strings.Contains(out, part) {
+					t.Errorf("the story does not say %q:\n%s", part, out)
+				}
+			}
+			p.run(0, filepath.Join(folder, "ripcord"), "journal", "verify")
+			p.run(0, filepath.Join(folder, "remove"))
+			gone(t, folder)
+		})
+	}
+}
+
 // TestDemoFails: a ripcord that only says that all is well is found out, and the
 // next demo, or its reader, can remove what is left.
 func TestDemoFails(t *testing.T) {

@@ -20,29 +20,28 @@ func good() map[string]string {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for _, kind := range database.Kinds() {
-		for name, first := range map[string]bool{"first": true, "from version 1": false} {
-			t.Run(kind+" "+name, func(t *testing.T) {
-				t.Parallel()
-				adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
-					t.Helper()
-					w := newWorld(t, kind)
-					w.put(good())
-					if !first {
-						w.to(1)
-					}
-					return adaptertest.Fixture{
-						Adapter: migrate.New(), Spec: w.spec(nil), Scope: w.scope, Secrets: []string{password},
-						Fingerprint: func(t *testing.T) string { t.Helper(); return w.fingerprint() },
-						Breaks: []adaptertest.Break{{
-							Name:  "taken",
-							Break: func(*testing.T) { w.run("create table items_name (n int)"); w.run("create table items (n int)") },
-							Mend:  func(*testing.T) { w.run("drop table items"); w.run("drop table items_name") },
-						}},
-					}
-				}})
-			})
-		}
+	// Whether a version is there already differs by kind, to be short.
+	for kind, first := range map[string]bool{database.Postgres: false, database.MySQL: true, database.SQLite: true} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
+				t.Helper()
+				w := newWorld(t, kind)
+				w.put(good())
+				if !first {
+					w.to(1)
+				}
+				return adaptertest.Fixture{
+					Adapter: migrate.New(), Spec: w.spec(nil), Scope: w.scope, Secrets: []string{password},
+					Fingerprint: func(t *testing.T) string { t.Helper(); return w.fingerprint() },
+					Breaks: []adaptertest.Break{{
+						Name:  "taken",
+						Break: func(*testing.T) { w.run("create table items_name (n int)"); w.run("create table items (n int)") },
+						Mend:  func(*testing.T) { w.run("drop table items"); w.run("drop table items_name") },
+					}},
+				}
+			}})
+		})
 	}
 }
 

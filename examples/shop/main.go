@@ -48,8 +48,12 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("shop", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:8080", "address to listen on")
 	site := flags.String("site", "site", "folder with shop.json, shop.db and assets")
+	count := flags.Bool("count", false, "print how many orders there are, and what is known of each, and end")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *count {
+		return tellOrders(ctx, filepath.Join(*site, "shop.db"))
 	}
 	trouble, err := parseFault(fault, time.Now)
 	if err != nil {
@@ -69,6 +73,23 @@ func run(ctx context.Context, args []string) error {
 	shop := &shop{config: c, store: s, assets: filepath.Join(*site, "assets"), fault: trouble, metrics: newMetrics(), now: time.Now}
 	err = serve(ctx, *listen, shop.handler())
 	return errors.Join(err, s.close())
+}
+
+// tellOrders prints the number of orders and the columns of their table.
+func tellOrders(ctx context.Context, path string) error {
+	s, err := openStore(ctx, path)
+	if err != nil {
+		return err
+	}
+	var orders int
+	var columns string
+	err = errors.Join(
+		s.db.QueryRowContext(ctx, "SELECT count(*) FROM orders").Scan(&orders),
+		s.db.QueryRowContext(ctx, "SELECT group_concat(name) FROM pragma_table_info('orders')").Scan(&columns), s.close())
+	if err == nil {
+		_, err = fmt.Printf("%d %s\n", orders, columns)
+	}
+	return err
 }
 
 func readConfig(path string) (config, error) {
