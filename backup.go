@@ -204,7 +204,12 @@ type Verification struct {
 	Files int64 `json:"files"`
 	// Problems are what is wrong, by the backup's ID.
 	Problems map[string][]string `json:"problems,omitempty"`
+	// Records are what is wrong with the repository's own records, in words.
+	Records []string `json:"records,omitempty"`
 }
+
+// Sound reports whether nothing is wrong.
+func (v *Verification) Sound() bool { return len(v.Problems)+len(v.Records) == 0 }
 
 // BackupWriter changes what a repository keeps.
 type BackupWriter interface {

@@ -95,7 +95,7 @@ func (c *command) verifyOne(cmd *cobra.Command, d *app.Desk, o verifyOptions, fo
 	}
 	into["verification"] = v.Verification
 	into["seconds"], into["backups"] = v.Seconds, len(found)
-	if len(v.Problems) > 0 {
+	if !v.Sound() {
 		c.code = exitFindings
 	}
 	if c.output == "json" {
@@ -103,6 +103,9 @@ func (c *command) verifyOne(cmd *cobra.Command, d *app.Desk, o verifyOptions, fo
 	}
 	c.printf("%s of %s in %s: %s were read in %s; %s\n", count(len(found), "backup"), d.Name, d.Repository.Name(), app.Size(v.Bytes),
 		lasted(v.Seconds), count(len(v.Problems), "damaged backup"))
+	for _, problem := range v.Records {
+		c.printf("  DAMAGED records of the repository: %s\n", problem)
+	}
 	for _, b := range found {
 		for _, problem := range v.Problems[b.ID] {
 			c.printf("  DAMAGED %s: %s\n", b.ID, problem)

@@ -183,7 +183,7 @@ func repositoryStream(t *testing.T, f RepositoryFixture) {
 		t.Fatalf("%d bytes came back, %v", len(back), err)
 	}
 	v, err := r.Verify(t.Context(), all, nil)
-	if err != nil || len(v.Problems) > 0 || v.Bytes < int64(len(data)) {
+	if err != nil || !v.Sound() || v.Bytes < int64(len(data)) {
 		t.Errorf("Verify: %+v, %v", v, err)
 	}
 }
@@ -324,7 +324,7 @@ func repositoryNote(t *testing.T, f RepositoryFixture) {
 	if diff := cmp.Diff([]string{"second"}, ids(t, r)); diff != "" {
 		t.Error(diff)
 	}
-	if v, err := r.Verify(t.Context(), []ripcord.Backup{*second}, nil); err != nil || len(v.Problems) > 0 {
+	if v, err := r.Verify(t.Context(), []ripcord.Backup{*second}, nil); err != nil || !v.Sound() {
 		t.Errorf("what a deleted backup shared with another is damaged: %+v, %v", v, err)
 	}
 	_, err = r.Content(t.Context(), first, nil)
@@ -339,7 +339,7 @@ func repositoryMaintain(t *testing.T, f RepositoryFixture) {
 	if err := errors.Join(r.Delete(t.Context(), "gone"), r.Maintain(t.Context()), r.Maintain(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := r.Verify(t.Context(), []ripcord.Backup{*kept}, nil); err != nil || len(v.Problems) > 0 {
+	if v, err := r.Verify(t.Context(), []ripcord.Backup{*kept}, nil); err != nil || !v.Sound() {
 		t.Errorf("after maintenance: %+v, %v", v, err)
 	}
 }

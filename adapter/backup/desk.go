@@ -136,7 +136,7 @@ func (d *Desk) Verify(ctx context.Context, all []ripcord.Backup) (*Verified, err
 	}
 	v := &Verified{Verification: found, Seconds: d.scope.Now().Sub(began).Seconds()}
 	for _, b := range all {
-		if len(found.Problems[b.ID]) == 0 {
+		if len(found.Problems[b.ID])+len(found.Records) == 0 {
 			b.VerifiedAt = d.scope.Now().UTC()
 			if err := d.Repository.Note(ctx, &b); err != nil {
 				return nil, err

@@ -157,11 +157,11 @@ func (r *Repository) refused(err error) error {
 	switch {
 	case errors.Is(err, repo.ErrInvalidPassword):
 		return ripcord.Errorf(ripcord.CodePlan, "the password of the repository %s is wrong", r.Name()).
-			WithFix("give the password that it was made with; without it nobody can read the backups")
+			WithFix("give the password that it was made with; without it nobody can read the backups. Where it is certainly right, %s is damaged: bring that file back from a copy", format)
 	case errors.Is(err, repo.ErrRepositoryUnavailableDueToUpgradeInProgress):
 		return ripcord.Errorf(ripcord.CodeRefused, "the repository %s is being upgraded by another program", r.Name()).WithFix("wait until that has ended")
 	case strings.Contains(text, "can't handle repositories") || strings.Contains(text, "nsupported format version") ||
-		strings.Contains(text, "required feature") || strings.Contains(text, "not supported by this version") || strings.Contains(text, "index version"):
+		strings.Contains(text, "does not support feature") || strings.Contains(text, "index version"):
 		return ripcord.Errorf(ripcord.CodePlan, "the repository %s is of a newer format than this ripcord knows: %w", r.Name(), plain(err, r.secrets)).
 			WithFix("use the newer ripcord, or the program that made it")
 	case errors.Is(err, blob.ErrBlobNotFound):

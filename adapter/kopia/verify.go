@@ -12,6 +12,7 @@ import (
 
 	"github.com/kopia/kopia/repo"
 	"github.com/kopia/kopia/repo/blob"
+	"github.com/kopia/kopia/repo/content"
 	"github.com/kopia/kopia/repo/content/index"
 	"github.com/kopia/kopia/repo/maintenance"
 	"github.com/kopia/kopia/repo/object"
@@ -42,6 +43,9 @@ func (r *Repository) Verify(ctx context.Context, all []ripcord.Backup, progress 
 	// All at once reads what several share a single time. Only where something is
 	// wrong is each read again, to tell which ones it is in.
 	v, bad, err := r.read(ctx, all, blobs, progress, total)
+	if err == nil {
+		v.Records, err = r.records(ctx)
+	}
 	if err != nil || !bad || len(all) == 1 {
 		return v, err
 	}
@@ -92,6 +96,22 @@ func (r *Repository) read(ctx context.Context, all []ripcord.Backup, blobs map[b
 	}
 	v.Problems = map[string][]string{all[0].ID: r.problems(ctx, result.Errors)}
 	return v, true, nil
+}
+
+// records reads what no backup's own data is: which backups there are, and their
+// folders.
+func (r *Repository) records(ctx context.Context) ([]string, error) {
+	var bad []error
+	err := r.rep.ContentReader().IterateContents(ctx, content.IterateOptions{Range: index.AllPrefixedIDs}, func(c content.Info) error {
+		if _, err := r.rep.ContentReader().GetContent(ctx, c.ContentID); err != nil {
+			bad = append(bad, err)
+		}
+		return ctx.Err()
+	})
+	if err != nil && ctx.Err() == nil {
+		err = r.damaged(err)
+	}
+	return r.problems(ctx, bad), err
 }
 
 // problems name the files of the repository that are damaged, where they are known.
