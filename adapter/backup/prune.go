@@ -34,7 +34,10 @@ func (d *Desk) Prune(ctx context.Context, keep int, keepFor time.Duration, neede
 	if err := d.Repository.Delete(ctx, ids...); err != nil {
 		return nil, err
 	}
-	return p, d.Repository.Maintain(ctx)
+	if err := d.Repository.Maintain(ctx); err != nil {
+		return p, ripcord.Errorf(ripcord.CodeOf(err), "the backups are removed, but their room is not free yet: %w", err).WithFix("run it again when that is mended")
+	}
+	return p, nil
 }
 
 // choose chooses what is removed of the backups, which come newest first.
