@@ -84,6 +84,13 @@
 //   - batch: the instances or machines that a rolling release changes at a time.
 //   - rotation: the instances that a balancer sends requests to.
 //   - drain: to let requests in flight end before their instance stops.
+//   - backup: a copy of data as it was at one moment; taken, verified (read back in
+//     full) or restored-and-checked.
+//   - data source: what is backed up: a database or a folder.
+//   - repository: where backups are kept, encrypted.
+//   - restore test: restoring a backup into a scratch place, a new one that goes again,
+//     to prove that it can be.
+//   - safety copy: what was there before something took its place.
 //   - state directory: where the journal, blobs and instances of one
 //     installation live.
 //   - blob: bytes beside the journal: logs, before-images, evidence, bundles.

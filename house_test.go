@@ -206,10 +206,11 @@ func TestAdaptersAreAlike(t *testing.T) {
 			t.Errorf("%s has neither %s.go nor adapter.go, where a reader begins", folder, name)
 		}
 		conforms := slices.ContainsFunc(files, func(s source) bool {
-			return s.isTest() && (strings.Contains(s.text, "adaptertest.Run(") || strings.Contains(s.text, "adaptertest.RunSource("))
+			return s.isTest() && (strings.Contains(s.text, "adaptertest.Run(") || strings.Contains(s.text, "adaptertest.RunSource(") ||
+				strings.Contains(s.text, "adaptertest.RunRepository(") || strings.Contains(s.text, "adaptertest.RunData("))
 		})
 		if !conforms && name != "ssh" { // it has no step: its tests ask the same of it and of this machine
-			t.Errorf("%s has no test that calls adaptertest.Run, or RunSource for a metric source", folder)
+			t.Errorf("%s has no test that calls adaptertest.Run, or RunSource, RunRepository, RunData where it has no step", folder)
 		}
 	}
 }
