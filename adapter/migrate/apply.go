@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +103,7 @@ func (x *session) inTransaction(ctx context.Context, a ripcord.Attempt, b book, 
 				}
 			}
 			if err := errors.Join(b.add(ctx, on, m.Version), x.write(ctx, on, noteOf(m))); err != nil {
-				return x.failed(err, "writing down version "+fmt.Sprint(m.Version))
+				return x.failed(err, "writing down version "+strconv.FormatInt(m.Version, 10))
 			}
 			if err := x.baseline(ctx, on, a, m); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,7 @@ type servers struct {
 	number atomic.Int64
 }
 
-var shared = newServers() //nolint:gochecknoglobals // a server takes seconds to start
+var shared = newServers() // a server takes seconds to start
 
 func newServers() *servers {
 	return &servers{once: map[string]func() (*dbserver.Server, error){
@@ -136,9 +137,7 @@ func (w *world) put(files map[string]string) {
 func (w *world) spec(more map[string]any) ripcord.StepSpec {
 	w.Helper()
 	settings := map[string]any{"database": "orders", "driver": w.kind, "url": "${secret:URL}", "directory": "migrations"}
-	for key, value := range more {
-		settings[key] = value
-	}
+	maps.Copy(settings, more)
 	data, err := json.Marshal(settings)
 	if err != nil {
 		w.Fatal(err)
@@ -152,7 +151,7 @@ func (w *world) step(more map[string]any) *migrate.Step {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return step.(*migrate.Step) //nolint:forcetypeassert // it is what it opens
+	return step.(*migrate.Step)
 }
 
 // begin checks a step and returns the journal of its run.
@@ -233,7 +232,7 @@ func (w *world) rows(query string) []string {
 		}
 		var texts []string
 		for _, v := range values {
-			texts = append(texts, v.(*sql.NullString).String) //nolint:forcetypeassert // made above
+			texts = append(texts, v.(*sql.NullString).String)
 		}
 		all = append(all, strings.Join(texts, "|"))
 	}

@@ -12,20 +12,8 @@ import (
 // file keeps as text: changes of a table edit that text, so its spaces, quotes and
 // order say nothing.
 func sqliteSchema(ctx context.Context, on querier, without []string) ([]string, error) {
-	rows, err := on.QueryContext(ctx, "select type, name, tbl_name, coalesce(sql, '') from sqlite_schema where name not like 'sqlite_%'")
+	things, err := sqliteThings(ctx, on)
 	if err != nil {
-		return nil, err
-	}
-	type thing struct{ kind, name, table, text string }
-	var things []thing
-	for rows.Next() {
-		var t thing
-		if err := rows.Scan(&t.kind, &t.name, &t.table, &t.text); err != nil {
-			return nil, err
-		}
-		things = append(things, t)
-	}
-	if err := rows.Close(); err != nil {
 		return nil, err
 	}
 	var all []string
@@ -49,6 +37,26 @@ func sqliteSchema(ctx context.Context, on querier, without []string) ([]string, 
 		all = append(all, t.kind+" "+t.name+" "+text)
 	}
 	return all, nil
+}
+
+// thing is what a SQLite file has: a table, an index, a view or a trigger.
+type thing struct{ kind, name, table, text string }
+
+func sqliteThings(ctx context.Context, on querier) ([]thing, error) {
+	rows, err := on.QueryContext(ctx, "select type, name, tbl_name, coalesce(sql, '') from sqlite_schema where name not like 'sqlite_%'")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // Err tells
+	var things []thing
+	for rows.Next() {
+		var t thing
+		if err := rows.Scan(&t.kind, &t.name, &t.table, &t.text); err != nil {
+			return nil, err
+		}
+		things = append(things, t)
+	}
+	return things, rows.Err()
 }
 
 // words are a definition's words, without quotes, commas and brackets.
@@ -76,13 +84,13 @@ func pragmaLines(ctx context.Context, on querier, pragma, table string) ([]strin
 		if err := rows.Scan(values...); err != nil {
 			return nil, err
 		}
-		line := pragma + " " + table
+		parts := []string{pragma, table}
 		for i, name := range columns {
 			if name != "cid" && name != "id" && name != "seq" {
-				line += " " + name + "=" + values[i].(*sql.NullString).String //nolint:forcetypeassert // made above
+				parts = append(parts, name+"="+values[i].(*sql.NullString).String) //nolint:forcetypeassert // made above
 			}
 		}
-		all = append(all, line)
+		all = append(all, strings.Join(parts, " "))
 	}
 	return all, rows.Err()
 }

@@ -151,12 +151,15 @@ func TestNotTogether(t *testing.T) {
 		more   map[string]any
 		want   string
 	}{
-		"edited":       {func(w *world) { w.put(map[string]string{"00001_note.sql": "-- +goose Up\nselect 1;\n"}) }, nil, "migration 1 note was edited after it ran"},
-		"newer":        {func(w *world) { w.run("insert into goose_db_version (version_id, is_applied) values (9, true)") }, nil, "orders is at version 9, which migrations does not have"},
-		"out of order": {func(w *world) { w.run("insert into goose_db_version (version_id, is_applied) values (9, true)"); w.put(map[string]string{"00009_x.sql": "-- +goose Up\n"}) }, nil, "migration 2 items comes before version 9"},
-		"no goal":      {func(*world) {}, map[string]any{"to": 7}, "there is no migration 7 to come to"},
-		"no folder":    {func(*world) {}, map[string]any{"directory": "elsewhere"}, "the folder elsewhere cannot be read: no such file or directory"},
-		"no database":  {func(*world) {}, map[string]any{"url": "sqlite:gone.db"}, "orders cannot be opened: "},
+		"edited": {func(w *world) { w.put(map[string]string{"00001_note.sql": "-- +goose Up\nselect 1;\n"}) }, nil, "migration 1 note was edited after it ran"},
+		"newer":  {func(w *world) { w.run("insert into goose_db_version (version_id, is_applied) values (9, true)") }, nil, "orders is at version 9, which migrations does not have"},
+		"out of order": {func(w *world) {
+			w.run("insert into goose_db_version (version_id, is_applied) values (9, true)")
+			w.put(map[string]string{"00009_x.sql": "-- +goose Up\n"})
+		}, nil, "migration 2 items comes before version 9"},
+		"no goal":     {func(*world) {}, map[string]any{"to": 7}, "there is no migration 7 to come to"},
+		"no folder":   {func(*world) {}, map[string]any{"directory": "elsewhere"}, "the folder elsewhere cannot be read: no such file or directory"},
+		"no database": {func(*world) {}, map[string]any{"url": "sqlite:gone.db"}, "orders cannot be opened: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -272,7 +275,7 @@ func TestEditedHalfWay(t *testing.T) {
 	w.put(broken(""))
 	step := w.step(nil)
 	journal := w.begin(step)
-	w.fails(step.Apply(t.Context(), journal.Attempt(1)))
+	_ = w.fails(step.Apply(t.Context(), journal.Attempt(1)))
 	w.put(map[string]string{"00001_broken.sql": "-- +goose Up\nselect 1;\n"})
 	if failure := w.fails(step.Apply(t.Context(), journal.Attempt(2))); !strings.Contains(failure.Summary, "was edited while orders is half-way in it") {
 		t.Error(failure.Summary)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,18 +98,28 @@ func (x *session) backAll(ctx context.Context, a ripcord.Attempt, b book, all []
 		return nil
 	}
 	if one {
-		return x.transact(ctx, func(on querier) error {
-			if err := x.accept(ctx, on, a, steps); err != nil {
+		return x.backTogether(ctx, a, b, steps)
+	}
+	return x.backEach(ctx, a, b, steps)
+}
+
+// backTogether takes migrations back in one transaction.
+func (x *session) backTogether(ctx context.Context, a ripcord.Attempt, b book, steps []stepBack) error {
+	return x.transact(ctx, func(on querier) error {
+		if err := x.accept(ctx, on, a, steps); err != nil {
+			return err
+		}
+		for _, s := range steps {
+			if err := x.backOne(ctx, on, a, b, s); err != nil {
 				return err
 			}
-			for _, s := range steps {
-				if err := x.backOne(ctx, on, a, b, s); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
+		}
+		return nil
+	})
+}
+
+// backEach takes migrations back one after the other, statement by statement.
+func (x *session) backEach(ctx context.Context, a ripcord.Attempt, b book, steps []stepBack) error {
 	if err := x.accept(ctx, x.conn, a, steps); err != nil {
 		return err
 	}
@@ -140,13 +151,13 @@ func (x *session) backOne(ctx context.Context, on querier, a ripcord.Attempt, b 
 		}
 	}
 	if err := b.remove(ctx, on, s.m.Version); err != nil {
-		return x.failed(err, "writing down that version "+fmt.Sprint(s.m.Version)+" is gone")
+		return x.failed(err, "writing down that version "+strconv.FormatInt(s.m.Version, 10)+" is gone")
 	}
 	if there, err := x.hasTable(ctx, on, notesTable); err != nil || !there {
 		return err
 	}
 	if err := x.forget(ctx, on, s.m.Version); err != nil {
-		return x.failed(err, "writing down that version "+fmt.Sprint(s.m.Version)+" is gone")
+		return x.failed(err, "writing down that version "+strconv.FormatInt(s.m.Version, 10)+" is gone")
 	}
 	say(a, "%s is taken back %s", title(s.m), how(s.m))
 	return nil

@@ -52,15 +52,19 @@ func (s *Server) Launch() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()                 // the server has its own
-	s.command = exec.Command(s.args[0], s.args[1:]...) //nolint:gosec // the test's own
+	defer func() { _ = log.Close() }()                                              // the server has its own
+	s.command = exec.CommandContext(context.Background(), s.args[0], s.args[1:]...) //nolint:gosec // the test's own
 	s.command.Dir, s.command.SysProcAttr, s.command.Stdout, s.command.Stderr = s.Dir, s.account.attributes(), log, log
 	if s.ended, err = child.Start(s.command, syscall.SIGKILL); err != nil {
 		return err
 	}
 	s.stopped = false
 	const patience = 2 * time.Minute
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	ctx, done := context.WithTimeout(context.Background(), patience)
+	defer done()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for ; ctx.Err() == nil; <-tick.C {
 		if s.answers() {
 			return nil
 		}
@@ -79,7 +83,7 @@ func (s *Server) answers() bool {
 	if s.scheme == "postgres" {
 		return s.run(filepath.Join(s.Bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", s.Port) == nil
 	}
-	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", s.Port))
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", s.Port))
 	if err != nil {
 		return false
 	}
@@ -146,7 +150,7 @@ func program(name, pattern, install string) (string, error) {
 func freePort() (string, error) {
 	for range 100 {
 		port := strconv.Itoa(14000 + rand.IntN(6000)) //nolint:gosec // no secret
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+port)
 		if err == nil {
 			return port, l.Close()
 		}

@@ -76,20 +76,12 @@ func (m *Migration) read(kind string, layout Layout, h half) error {
 	if taken.Given {
 		return fmt.Errorf("%s and %s have one number, %d: give one of them another", taken.Path, h.path, h.version)
 	}
+	parse := m.single
 	if layout == Goose {
-		if err := m.annotated(kind, h); err != nil {
-			return fmt.Errorf("%s: %w", h.path, err)
-		}
-	} else {
-		script, err := readScript(kind, h.text)
-		if err != nil {
-			return fmt.Errorf("%s: %w", h.path, err)
-		}
-		if h.down {
-			m.Down = script
-		} else {
-			m.Up = script
-		}
+		parse = m.annotated
+	}
+	if err := parse(kind, h); err != nil {
+		return fmt.Errorf("%s: %w", h.path, err)
 	}
 	if !h.down {
 		sum := sha256.Sum256([]byte(h.text))
@@ -117,7 +109,7 @@ func collect(files fs.FS) ([]half, Layout, error) {
 		return nil, "", plain(err)
 	}
 	var halves []half
-	layouts := map[Layout]string{} // and a file of each
+	layouts := make(map[Layout]string) // and a file of each
 	for _, entry := range entries {
 		name := entry.Name()
 		switch {

@@ -26,7 +26,14 @@ func summary(s migration.Script) string {
 	for _, one := range s.Statements {
 		texts = append(texts, fmt.Sprintf("%d:%s", one.Line, one.Text))
 	}
-	return fmt.Sprintf("%t %t %s", s.Given, s.Apart, strings.Join(texts, "|"))
+	how := "none"
+	switch {
+	case s.Given && s.Apart:
+		how = "apart"
+	case s.Given:
+		how = "given"
+	}
+	return how + " " + strings.Join(texts, "|")
 }
 
 func TestLayouts(t *testing.T) {
@@ -39,14 +46,20 @@ func TestLayouts(t *testing.T) {
 		"goose": {map[string]string{
 			"00002_b.sql": "-- +goose Up\n-- +goose StatementBegin\nselect 1; select 2;\n-- +goose StatementEnd\nselect 3;\n\n-- +goose Down\nselect 4;\n",
 			"00001_a.sql": "-- a comment\n-- +goose NO TRANSACTION\n-- +goose Up\nvacuum;\n", "README.md": "",
-		}, migration.Goose, []string{"1 a true true 4:vacuum / false false ", "2 b true false 3:select 1; select 2|5:select 3 / true false 8:select 4"}},
+		}, migration.Goose, []string{"1 a apart 4:vacuum / none ", "2 b given 3:select 1; select 2|5:select 3 / given 8:select 4"}},
 		"golang-migrate": {map[string]string{
 			"1_a.up.sql": "BEGIN;\ncreate table a (n int);\nCOMMIT;", "1_a.down.sql": "drop table a;", "20240102_b.up.sql": "create index concurrently i on a (n)",
-		}, migration.GolangMigrate, []string{"1 a true false 2:create table a (n int) / true false 1:drop table a", "20240102 b true true 1:create index concurrently i on a (n) / false false "}},
-		"plain": {map[string]string{"1_a.sql": "select 1", "1_a.down.sql": "", "2-b.sql": "select 2"}, migration.Plain,
-			[]string{"1 a true false 1:select 1 / true false ", "2 b true false 1:select 2 / false false "}},
-		"folders": {map[string]string{"up/001.sql": "select 1", "down/001.sql": "select 2"}, migration.Plain,
-			[]string{"1  true false 1:select 1 / true false 1:select 2"}},
+		}, migration.GolangMigrate, []string{"1 a given 2:create table a (n int) / given 1:drop table a", "20240102 b apart 1:create index concurrently i on a (n) / none "}},
+		"plain": {
+			map[string]string{"1_a.sql": "select 1", "1_a.down.sql": "", "2-b.sql": "select 2"},
+			migration.Plain,
+			[]string{"1 a given 1:select 1 / given ", "2 b given 1:select 2 / none "},
+		},
+		"folders": {
+			map[string]string{"up/001.sql": "select 1", "down/001.sql": "select 2"},
+			migration.Plain,
+			[]string{"1  given 1:select 1 / given 1:select 2"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

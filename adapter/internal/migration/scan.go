@@ -71,7 +71,7 @@ func (s *scanner) next() (t token, ok bool, err error) {
 		return t, false, nil
 	}
 	t = token{at: s.at, line: s.line}
-	length := 0
+	var length int
 	switch rest := s.rest(); {
 	case s.lineComment(rest):
 		t.shape, length = comment, untilNewline(rest)

@@ -5,13 +5,18 @@ import (
 	"strings"
 )
 
-// readScript reads a file that holds one direction.
-func readScript(kind, text string) (Script, error) {
-	all, err := Split(kind, text, 1)
+// single reads a file that holds one direction.
+func (m *Migration) single(kind string, h half) error {
+	all, err := Split(kind, h.text, 1)
 	if err != nil {
-		return Script{}, err
+		return err
 	}
-	return script(kind, all, false)
+	into := &m.Up
+	if h.down {
+		into = &m.Down
+	}
+	*into, err = script(kind, all, false)
+	return err
 }
 
 // script makes a script of statements: its transaction is ours.

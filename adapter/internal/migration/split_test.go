@@ -28,11 +28,13 @@ func TestSplit(t *testing.T) {
 		"hash":              {database.MySQL, "# a;b\nselect 1--1; select `a;b`", []string{"select 1--1", "select `a;b`"}, ""},
 		"a routine": {
 			database.MySQL, "create procedure p() begin if 1 then select 1; end if; case 1 when 1 then select 2; end case; while 0 do select 3; end while; end; select 4",
-			[]string{"create procedure p() begin if 1 then select 1; end if; case 1 when 1 then select 2; end case; while 0 do select 3; end while; end", "select 4"}, "",
+			[]string{"create procedure p() begin if 1 then select 1; end if; case 1 when 1 then select 2; end case; while 0 do select 3; end while; end", "select 4"},
+			"",
 		},
 		"a trigger": {
 			database.SQLite, "create trigger t after insert on a begin update b set n = case when 1 then 2 else 3 end; delete from c; end; select [a;b]",
-			[]string{"create trigger t after insert on a begin update b set n = case when 1 then 2 else 3 end; delete from c; end", "select [a;b]"}, "",
+			[]string{"create trigger t after insert on a begin update b set n = case when 1 then 2 else 3 end; delete from c; end", "select [a;b]"},
+			"",
 		},
 		"empty":          {database.SQLite, " ;\n-- nothing\n", nil, ""},
 		"no end":         {database.Postgres, "select 1;\nselect 'x", nil, "line 2: the text that begins with ' does not end"},
