@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -78,16 +79,36 @@ func (s *Server) Launch() error {
 	return errors.New(s.args[0] + " does not answer")
 }
 
-// answers reports whether clients are served: PostgreSQL listens before it is ready.
-func (s *Server) answers() bool {
-	if s.scheme == "postgres" {
-		return s.run(filepath.Join(s.Bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", s.Port) == nil
+// launch starts the server for the first time. Its port may be taken by somebody else
+// before it listens; then it is another one.
+func (s *Server) launch(args func(port string) []string) error {
+	var err error
+	for range 5 {
+		if s.Port, err = freePort(); err != nil {
+			return err
+		}
+		s.args = args(s.Port)
+		if err = s.Launch(); err == nil {
+			return nil
+		}
+		s.Stop(syscall.SIGKILL)
 	}
-	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", s.Port))
+	return err
+}
+
+// answers reports whether this very server, and not another one on its port, serves
+// clients: it says so in its pid file.
+func (s *Server) answers() bool {
+	name, ready := filepath.Join(s.Dir, "pid"), ""
+	if s.scheme == "postgres" {
+		name, ready = filepath.Join(s.Data, "postmaster.pid"), "ready"
+	}
+	said, err := os.ReadFile(name) //nolint:gosec // the test's own
 	if err != nil {
 		return false
 	}
-	return conn.Close() == nil
+	pid, rest, _ := strings.Cut(string(said), "\n")
+	return strings.TrimSpace(pid) == strconv.Itoa(s.command.Process.Pid) && strings.Contains(rest, ready)
 }
 
 // Stop ends the server and waits for its end.

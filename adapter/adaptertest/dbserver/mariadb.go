@@ -29,25 +29,20 @@ func NewMariaDB(password string, args ...string) (*Server, error) {
 		return nil, err
 	}
 	s.Data = filepath.Join(s.Dir, "data")
-	words := fmt.Sprintf("create database orders;\ncreate user 'shop'@'127.0.0.1' identified by '%s';\ngrant all on *.* to 'shop'@'127.0.0.1' with grant option;\n"+
-		"create table orders.kept (n int);\ninsert into orders.kept values (7);\n", password)
+	words := fmt.Sprintf("create database if not exists orders;\ncreate user if not exists 'shop'@'127.0.0.1' identified by '%s';\ngrant all on *.* to 'shop'@'127.0.0.1' with grant option;\n"+
+		"create table if not exists orders.kept (n int);\ninsert into orders.kept select 7 from dual where not exists (select * from orders.kept);\n", password)
 	init := filepath.Join(s.Dir, "init.sql")
 	err = os.WriteFile(init, []byte(words), 0o644) //nolint:gosec // the server's account must read it
 	if err == nil {
 		err = s.run(install, "--no-defaults", "--datadir="+s.Data, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
 	}
 	if err == nil {
-		s.Port, err = freePort()
-	}
-	if err == nil {
-		s.args = append([]string{
-			mariadbd, "--no-defaults", "--datadir=" + s.Data, "--bind-address=127.0.0.1", "--port=" + s.Port, "--socket=" + filepath.Join(s.Dir, "s"),
-			"--pid-file=" + filepath.Join(s.Dir, "pid"), "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0",
-		}, args...)
-		again := s.args
-		s.args = append(append([]string{}, again...), "--init-file="+init)
-		err = s.Launch()
-		s.args = again
+		err = s.launch(func(port string) []string {
+			return append([]string{
+				mariadbd, "--no-defaults", "--datadir=" + s.Data, "--bind-address=127.0.0.1", "--port=" + port, "--socket=" + filepath.Join(s.Dir, "s"),
+				"--pid-file=" + filepath.Join(s.Dir, "pid"), "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--init-file=" + init,
+			}, args...)
+		})
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.Dir))

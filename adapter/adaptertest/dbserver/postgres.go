@@ -31,11 +31,9 @@ func NewPostgres(password string, args ...string) (*Server, error) {
 		err = s.run(filepath.Join(s.Bin, "initdb"), "-D", s.Data, "-U", User, "--pwfile="+secret, "-A", "scram-sha-256", "-N", "-E", "UTF8", "--locale=C")
 	}
 	if err == nil {
-		s.Port, err = freePort()
-	}
-	if err == nil {
-		s.args = append([]string{postgres, "-D", s.Data, "-h", "127.0.0.1", "-p", s.Port, "-c", "unix_socket_directories=", "-c", "fsync=off"}, args...)
-		err = s.Launch()
+		err = s.launch(func(port string) []string {
+			return append([]string{postgres, "-D", s.Data, "-h", "127.0.0.1", "-p", port, "-c", "unix_socket_directories=", "-c", "fsync=off"}, args...)
+		})
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.Dir))
