@@ -11,6 +11,7 @@ import (
 	"github.com/ripcord-dev/ripcord/adapter/httpmetric"
 	"github.com/ripcord-dev/ripcord/adapter/kopia"
 	"github.com/ripcord-dev/ripcord/adapter/migrate"
+	"github.com/ripcord-dev/ripcord/adapter/mysql"
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 	"github.com/ripcord-dev/ripcord/adapter/nothing"
 	"github.com/ripcord-dev/ripcord/adapter/postgres"
@@ -35,7 +36,7 @@ func adapters(environ func() []string, now func() time.Time) map[string]ripcord.
 		analyze, bake,
 		script.New(environ), files.New(files.Options{}), probe.New(environ), nothing.New(),
 		wait.New(), watch.New(environ), process.New(environ), docker.New(environ), systemd.New(), proxy.New(), haproxy.New(), nginx.New(), migrate.New(),
-		backup.New(kopia.New(), postgres.New(environ), sqlite.New(), tree.New()),
+		backup.New(kopia.New(), mysql.New(environ), postgres.New(environ), sqlite.New(), tree.New()),
 	}
 	byKind := make(map[string]ripcord.Adapter, len(list))
 	for _, adapter := range list {

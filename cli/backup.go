@@ -46,7 +46,7 @@ func (c *command) atDesk(ctx context.Context, s app.BackupSelection, do func(d *
 	if err != nil {
 		return err
 	}
-	defer c.close(a)
+	defer c.close(a) //nolint:contextcheck // what comes after has a time of its own
 	d, err := a.Desk(ctx, s, false)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (c *command) atDesks(ctx context.Context, s app.BackupSelection, create boo
 	if err != nil {
 		return err
 	}
-	defer c.close(a)
+	defer c.close(a) //nolint:contextcheck // what comes after has a time of its own
 	all, err := a.Desks(ctx, s, create)
 	if err != nil {
 		return err

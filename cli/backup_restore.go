@@ -164,17 +164,9 @@ func (c *command) pruneBackups(cmd *cobra.Command, o pruneOptions, args []string
 	return c.atDesks(cmd.Context(), c.backupSelection(o.backupFlags, args), false, func(all []*app.Desk) error {
 		result := []map[string]any{}
 		for _, d := range all {
-			p, err := d.PruneBackups(cmd.Context(), o.keep, o.keepFor, true)
+			p, err := c.prune(cmd, d, o)
 			if err != nil {
 				return err
-			}
-			if len(p.Removed) > 0 && !o.dryRun {
-				if !c.confirmed(fmt.Sprintf("Remove %s of %s for ever?", count(len(p.Removed), "backup"), d.Name)) {
-					return usage("nothing was changed").WithFix("answer yes, or give --yes")
-				}
-				if p, err = d.PruneBackups(cmd.Context(), o.keep, o.keepFor, false); err != nil {
-					return err
-				}
 			}
 			result = append(result, map[string]any{"of": d.Name, "repository": d.RepositoryName, "pruned": p, "dry_run": o.dryRun})
 			c.printPruned(d, p, o.dryRun)
@@ -185,6 +177,18 @@ func (c *command) pruneBackups(cmd *cobra.Command, o pruneOptions, args []string
 		c.next("backup list", "shows those that are there")
 		return nil
 	})
+}
+
+// prune asks, and prunes one data's backups.
+func (c *command) prune(cmd *cobra.Command, d *app.Desk, o pruneOptions) (*app.PrunedBackups, error) {
+	p, err := d.PruneBackups(cmd.Context(), o.keep, o.keepFor, true)
+	if err != nil || len(p.Removed) == 0 || o.dryRun {
+		return p, err
+	}
+	if !c.confirmed(fmt.Sprintf("Remove %s of %s for ever?", count(len(p.Removed), "backup"), d.Name)) {
+		return nil, usage("nothing was changed").WithFix("answer yes, or give --yes")
+	}
+	return d.PruneBackups(cmd.Context(), o.keep, o.keepFor, false)
 }
 
 func (c *command) printPruned(d *app.Desk, p *app.PrunedBackups, dryRun bool) {

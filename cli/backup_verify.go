@@ -43,7 +43,7 @@ func (c *command) verifyBackups(cmd *cobra.Command, o verifyOptions, args []stri
 		return usage("--to needs to know what is restored there").WithFix("name the database")
 	}
 	return c.atDesks(cmd.Context(), c.backupSelection(o.backupFlags, args), false, func(all []*app.Desk) error {
-		result, looked := []map[string]any{}, 0
+		result := []map[string]any{}
 		for _, d := range all {
 			found, err := d.Backups(cmd.Context())
 			if err != nil {
@@ -61,24 +61,27 @@ func (c *command) verifyBackups(cmd *cobra.Command, o verifyOptions, args []stri
 			if err != nil {
 				return err
 			}
-			looked++
 			result = append(result, one)
 		}
-		if looked == 0 {
-			return ripcord.Errorf(ripcord.CodeNotFound, "there is no backup to verify yet").WithFix("take one: %s", c.again("backup run"))
-		}
-		if c.output == "json" {
-			return c.json(map[string]any{"verified": result})
-		}
-		if c.code == exitFindings {
-			c.next("backup run", "takes a new backup; look into the disk of the repository as well")
-		} else if !o.restore {
-			c.next("backup verify --restore", "proves that the newest can be restored")
-		} else {
-			c.next("backup list", "shows all with their state")
-		}
-		return nil
+		return c.verified(o, result)
 	})
+}
+
+// verified tells what comes after verifying.
+func (c *command) verified(o verifyOptions, result []map[string]any) error {
+	switch {
+	case len(result) == 0:
+		return ripcord.Errorf(ripcord.CodeNotFound, "there is no backup to verify yet").WithFix("take one: %s", c.again("backup run"))
+	case c.output == "json":
+		return c.json(map[string]any{"verified": result})
+	case c.code == exitFindings:
+		c.next("backup run", "takes a new backup; look into the disk of the repository as well")
+	case !o.restore:
+		c.next("backup verify --restore", "proves that the newest can be restored")
+	default:
+		c.next("backup list", "shows all with their state")
+	}
+	return nil
 }
 
 func (c *command) verifyOne(cmd *cobra.Command, d *app.Desk, o verifyOptions, found []ripcord.Backup, into map[string]any) error {

@@ -143,9 +143,12 @@ func (f DataFixture) take(t *testing.T) (ripcord.Data, *ripcord.Backup, *Memory)
 	return data, b, m
 }
 
-func (f DataFixture) place(t *testing.T, data ripcord.Data, id, to string) ripcord.Place {
+// restoreID is that of every restore.
+const restoreID = "20260102-030405-abcd"
+
+func (f DataFixture) place(t *testing.T, data ripcord.Data, to string) ripcord.Place {
 	t.Helper()
-	p, err := data.Place(t.Context(), id, to)
+	p, err := data.Place(t.Context(), restoreID, to)
 	if err != nil {
 		t.Fatalf("Place: %v", describe(err))
 	}
@@ -196,7 +199,7 @@ func dataScratch(t *testing.T, f DataFixture) {
 	t.Helper()
 	before := f.Fingerprint(t)
 	data, b, m := f.take(t)
-	p := f.place(t, data, "20260102-030405-abcd", "")
+	p := f.place(t, data, "")
 	if err := p.Restore(t.Context(), b, content{m}); err != nil {
 		t.Fatalf("Restore: %v", describe(err))
 	}
@@ -239,7 +242,7 @@ func dataInPlace(t *testing.T, f DataFixture) {
 	if f.Fingerprint(t) == before {
 		t.Fatal("the fixture writes nothing")
 	}
-	p := f.place(t, data, "20260102-030405-abcd", "")
+	p := f.place(t, data, "")
 	if err := p.Restore(t.Context(), b, content{m}); err != nil {
 		t.Fatalf("Restore: %v", describe(err))
 	}
@@ -257,7 +260,7 @@ func dataInPlace(t *testing.T, f DataFixture) {
 		}
 	}
 	asked := false
-	safety, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: "20260102-030405-abcd", Accept: func(_ context.Context, now ripcord.DataView) error {
+	safety, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: restoreID, Accept: func(_ context.Context, now ripcord.DataView) error {
 		asked = len(now.Tables) > 0
 		return nil
 	}})
@@ -276,11 +279,11 @@ func dataLost(t *testing.T, f DataFixture) {
 	f.Lose(t)
 	_, err := data.Look(t.Context(), true)
 	codeIs(t, err, ripcord.CodeNotFound)
-	p := f.place(t, data, "20260102-030405-abcd", "")
+	p := f.place(t, data, "")
 	if err := p.Restore(t.Context(), b, content{m}); err != nil {
 		t.Fatalf("Restore: %v", describe(err))
 	}
-	safety, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: "20260102-030405-abcd"})
+	safety, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: restoreID})
 	if err != nil || safety != "" {
 		t.Fatalf("Exchange: %q, %v", safety, describe(err))
 	}
@@ -292,9 +295,9 @@ func dataLost(t *testing.T, f DataFixture) {
 func dataElsewhere(t *testing.T, f DataFixture) {
 	t.Helper()
 	data, b, m := f.take(t)
-	_, err := data.Place(t.Context(), "20260102-030405-abcd", f.Full)
+	_, err := data.Place(t.Context(), restoreID, f.Full)
 	codeIs(t, err, ripcord.CodePlan)
-	p := f.place(t, data, "20260102-030405-abcd", f.Elsewhere)
+	p := f.place(t, data, f.Elsewhere)
 	if err := p.Restore(t.Context(), b, content{m}); err != nil {
 		t.Fatalf("Restore: %v", describe(err))
 	}
@@ -312,12 +315,12 @@ func dataNotAccepted(t *testing.T, f DataFixture) {
 	data, b, m := f.take(t)
 	f.Write(t)
 	now := f.Fingerprint(t)
-	p := f.place(t, data, "20260102-030405-abcd", "")
+	p := f.place(t, data, "")
 	if err := p.Restore(t.Context(), b, content{m}); err != nil {
 		t.Fatalf("Restore: %v", describe(err))
 	}
 	refused := errors.New("not accepted")
-	_, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: "20260102-030405-abcd", Accept: func(context.Context, ripcord.DataView) error { return refused }})
+	_, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: restoreID, Accept: func(context.Context, ripcord.DataView) error { return refused }})
 	if !errors.Is(err, refused) {
 		t.Errorf("Exchange: %v", describe(err))
 	}
@@ -333,12 +336,12 @@ func dataHeld(t *testing.T, f DataFixture) {
 	}
 	before := f.Fingerprint(t)
 	data, b, m := f.take(t)
-	p := f.place(t, data, "20260102-030405-abcd", "")
+	p := f.place(t, data, "")
 	if err := p.Restore(t.Context(), b, content{m}); err != nil {
 		t.Fatalf("Restore: %v", describe(err))
 	}
 	free := f.Hold(t)
-	_, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: "20260102-030405-abcd"})
+	_, err := data.Exchange(t.Context(), p, ripcord.Exchange{ID: restoreID})
 	free()
 	codeIs(t, err, ripcord.CodeRefused)
 	if now := f.Fingerprint(t); now != before {
@@ -353,7 +356,7 @@ func dataDamaged(t *testing.T, f DataFixture) {
 		return // a folder's files are the repository's to check
 	}
 	m.Bytes = m.Bytes[:len(m.Bytes)/2]
-	p := f.place(t, data, "20260102-030405-abcd", "")
+	p := f.place(t, data, "")
 	if err := p.Restore(t.Context(), b, content{m}); err == nil {
 		t.Error("half a backup can be restored")
 	}

@@ -46,23 +46,9 @@ func (d *Desk) Restore(ctx context.Context, o Order) (r *Restored, err error) {
 	defer func() { r.Seconds, r.Phases = p.seconds(), p.all }()
 	gone := false
 	if o.To == "" {
-		if r.Loss, gone, err = d.foresee(ctx, o.Backup); err != nil {
+		var done bool
+		if gone, done, err = d.foreseen(ctx, o, r, p); err != nil || done {
 			return r, err
-		}
-		p.done("count what is there")
-		if err := d.free(ctx, o); err != nil {
-			return r, err
-		}
-		_, comparer := d.Data.(ripcord.Comparer)
-		if !comparer || gone {
-			o.tell(r.Loss)
-			if o.DryRun {
-				r.Place = d.Data.Name()
-				return r, nil
-			}
-			if err := o.accepted(d, r.Loss); err != nil {
-				return r, err
-			}
 		}
 	}
 	id := newID(d.scope.Now())
@@ -78,6 +64,26 @@ func (d *Desk) Restore(ctx context.Context, o Order) (r *Restored, err error) {
 		err = errors.Join(err, place.Drop(context.WithoutCancel(ctx)))
 	}
 	return r, err
+}
+
+// foreseen counts before anything is laid out; done says that this was all.
+func (d *Desk) foreseen(ctx context.Context, o Order, r *Restored, p *phases) (gone, done bool, err error) {
+	if r.Loss, gone, err = d.foresee(ctx, o.Backup); err != nil {
+		return gone, true, err
+	}
+	p.done("count what is there")
+	if err := d.free(ctx, o); err != nil {
+		return gone, true, err
+	}
+	if _, comparer := d.Data.(ripcord.Comparer); comparer && !gone {
+		return gone, false, nil // it is counted better when the backup is laid out
+	}
+	o.tell(r.Loss)
+	if o.DryRun {
+		r.Place = d.Data.Name()
+		return gone, true, nil
+	}
+	return gone, false, o.accepted(d, r.Loss)
 }
 
 // free refuses early what the exchange would refuse at its end.
@@ -110,20 +116,8 @@ func (d *Desk) laid(ctx context.Context, place ripcord.Place, o Order, r *Restor
 
 func (d *Desk) exchanged(ctx context.Context, place ripcord.Place, o Order, r *Restored, p *phases, id string, gone bool) error {
 	if !gone {
-		l, err := d.compared(ctx, place)
-		if err != nil {
+		if err := d.confronted(ctx, place, o, r, p); err != nil || o.DryRun {
 			return err
-		}
-		if l != nil {
-			r.Loss = l
-			p.done("compare with what is there")
-			o.tell(l)
-			if o.DryRun {
-				return nil
-			}
-			if err := o.accepted(d, l); err != nil {
-				return err
-			}
 		}
 	}
 	safety, err := d.Data.Exchange(ctx, place, ripcord.Exchange{ID: id, Disconnect: o.Disconnect, Accept: func(ctx context.Context, now ripcord.DataView) error {
@@ -143,6 +137,21 @@ func (d *Desk) exchanged(ctx context.Context, place ripcord.Place, o Order, r *R
 	p.done("put it in place")
 	r.Place, r.Safety = d.Data.Name(), safety
 	return nil
+}
+
+// confronted counts the loss piece by piece where the data can.
+func (d *Desk) confronted(ctx context.Context, place ripcord.Place, o Order, r *Restored, p *phases) error {
+	l, err := d.compared(ctx, place)
+	if err != nil || l == nil {
+		return err
+	}
+	r.Loss = l
+	p.done("compare with what is there")
+	o.tell(l)
+	if o.DryRun {
+		return nil
+	}
+	return o.accepted(d, l)
 }
 
 func (o *Order) tell(l *Loss) {

@@ -132,7 +132,7 @@ func (s *Step) Explain(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("copies %s", s.data.Name())
+	text := "copies " + s.data.Name()
 	if view.Bytes > 0 {
 		text += fmt.Sprintf(" (%s)", Size(view.Bytes))
 	}

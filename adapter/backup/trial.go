@@ -83,7 +83,7 @@ func compare(was, is *ripcord.DataView) (passed, problems []string) {
 		for _, t := range was.Tables {
 			switch now := is.Table(t.Name); {
 			case now == nil:
-				problems = append(problems, fmt.Sprintf("%s is not there", t.Name))
+				problems = append(problems, t.Name+" is not there")
 				wrong++
 			case now.Rows != t.Rows:
 				problems = append(problems, fmt.Sprintf("%s has %d rows, and had %d at the backup", t.Name, now.Rows, t.Rows))

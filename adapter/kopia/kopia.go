@@ -60,7 +60,7 @@ func (*Repositories) Open(ctx context.Context, raw json.RawMessage, scope ripcor
 		return nil, err
 	}
 	if err := errors.Join(r.ours(ctx), r.remember()); err != nil {
-		return nil, errors.Join(err, r.Close())
+		return nil, errors.Join(err, r.Close()) //nolint:contextcheck // it ends also where the context has
 	}
 	return r, nil
 }

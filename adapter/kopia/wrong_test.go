@@ -75,7 +75,7 @@ func (l lab) blobs(t *testing.T, kind string) []string {
 // the repository would be repaired from.
 func flip(t *testing.T, path string) {
 	t.Helper()
-	data, err := os.ReadFile(path) //nolint:gosec // the test's own
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,10 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -206,4 +206,4 @@ func newName(name, suffix string) string {
 }
 
 // major is the part of a version that programs must have in common.
-func major(number int64) string { return fmt.Sprint(number / 10000) }
+func major(number int64) string { return strconv.FormatInt(number/10000, 10) }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -124,7 +123,7 @@ func (f *file) check(ctx context.Context) (err error) {
 		return f.refused(err)
 	}
 	if len(said) != 1 || said[0][0] != "ok" {
-		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: fmt.Sprintf("the database is damaged: %s", said[0][0]), Final: true}
+		return &ripcord.Failure{Class: ripcord.FailedTarget, Summary: "the database is damaged: " + said[0][0], Final: true}
 	}
 	return nil
 }

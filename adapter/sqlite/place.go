@@ -51,8 +51,8 @@ func (p *Place) Restore(ctx context.Context, _ *ripcord.Backup, from ripcord.Con
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 	part := p.path + ".part"
-	defer func() { _ = os.Remove(part) }() // where it is still there, it is not whole
-	out, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	defer func() { _ = os.Remove(part) }()                                   // where it is still there, it is not whole
+	out, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // a path of the plan or the command line
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (d *Data) Exchange(ctx context.Context, from ripcord.Place, o ripcord.Excha
 	}
 	live := &file{path: path}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", place.install(path)
+		return "", place.install(ctx, path)
 	}
 	now, err := live.look(ctx, true)
 	if err == nil && o.Accept != nil {
@@ -145,9 +145,9 @@ func removed(path string) error {
 }
 
 // install puts a file where none is.
-func (p *Place) install(path string) error {
+func (p *Place) install(ctx context.Context, path string) error {
 	next := path + ".part"
-	if err := p.copyTo(context.Background(), &file{next, true}); err != nil {
+	if err := p.copyTo(ctx, &file{next, true}); err != nil {
 		return errors.Join(err, removed(next))
 	}
 	return os.Rename(next, path)

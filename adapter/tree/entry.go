@@ -133,19 +133,8 @@ func (n *notes) digest(sum hash.Hash) {
 // apply gives a restored folder what the notes say.
 func (n *notes) apply(dir string) error {
 	for _, group := range n.Links {
-		for i, name := range group {
-			if err := local(name); err != nil {
-				return err
-			}
-			if i == 0 {
-				continue
-			}
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
-				return err
-			}
-			if err := os.Link(filepath.Join(dir, group[0]), filepath.Join(dir, name)); err != nil {
-				return err
-			}
+		if err := link(dir, group); err != nil {
+			return err
 		}
 	}
 	for name, attributes := range n.Xattrs {
@@ -156,6 +145,25 @@ func (n *notes) apply(dir string) error {
 			if err := unix.Lsetxattr(filepath.Join(dir, name), attribute, value, 0); err != nil {
 				return &fs.PathError{Op: "setxattr " + attribute, Path: filepath.Join(dir, name), Err: err}
 			}
+		}
+	}
+	return nil
+}
+
+// link makes one file of several.
+func link(dir string, group []string) error {
+	for i, name := range group {
+		if err := local(name); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		if err := os.Link(filepath.Join(dir, group[0]), filepath.Join(dir, name)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -23,10 +23,10 @@ func TestConformance(t *testing.T) {
 		t.Helper()
 		scope := adaptertest.NewScope(t)
 		dir, full := filepath.Join(scope.Directory, "uploads"), filepath.Join(scope.Directory, "full")
-		write := func(name, text string) error { return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o640) } //nolint:gosec // modes are what is tested
+		write := func(name, text string) error { return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o640) }
 		err := errors.Join(os.MkdirAll(filepath.Join(dir, "sub", "empty"), 0o750), os.Mkdir(full, 0o700), os.WriteFile(filepath.Join(full, "x"), nil, 0o600),
 			write("a", "one"), write("sub/b", "two"), os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "hard")), os.Symlink("../a", filepath.Join(dir, "sub", "soft")),
-			unix.Setxattr(filepath.Join(dir, "a"), "user.colour", []byte("red"), 0), os.Chmod(filepath.Join(dir, "sub", "b"), 0o4711), //nolint:gosec // modes are what is tested
+			unix.Setxattr(filepath.Join(dir, "a"), "user.colour", []byte("red"), 0), os.Chmod(filepath.Join(dir, "sub", "b"), 0o4711),
 			os.Chtimes(filepath.Join(dir, "sub", "b"), time.Time{}, time.Unix(1_000_000_000, 987654321)))
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func fingerprint(t *testing.T, dir string) string {
 		stat, _ := info.Sys().(*syscall.Stat_t)
 		text, colour := "", make([]byte, 10)
 		if info.Mode().IsRegular() {
-			data, err := os.ReadFile(path) //nolint:gosec // the test's own
+			data, err := os.ReadFile(path)
 			if err != nil {
 				return err
 			}
