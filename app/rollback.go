@@ -20,12 +20,16 @@ type WayBack struct {
 	Why    string
 	// OldSides are what there is of To now, where From is unwound.
 	OldSides []OldSide
+	// Stays is what the releases in between have made of databases, which stays where
+	// To's plan is executed again.
+	Stays []string
 }
 
 // Proof says of each service whether the version that comes back was seen alive.
 func (w WayBack) Proof() []string {
 	if !w.Unwind {
-		return []string{fmt.Sprintf("%s is started from its bundle beside %s and gets users only once it is healthy; if it does not start, %s keeps them", w.To.Version, w.From.Version, w.From.Version)}
+		proof := fmt.Sprintf("%s is started from its bundle beside %s and gets users only once it is healthy; if it does not start, %s keeps them", w.To.Version, w.From.Version, w.From.Version)
+		return append([]string{proof}, w.Stays...)
 	}
 	var lines []string
 	for _, side := range w.OldSides {
@@ -118,7 +122,7 @@ func (a *App) PlanRollback(ctx context.Context, application, environment, to str
 		way.Why = b.why
 		way.Unwind = b.why == "" || b.drift && !repeatable(releases, target)
 		if !way.Unwind {
-			return a.again(releases, target, way)
+			return a.again(ctx, releases, target, way)
 		}
 		if i == 0 { // what lies beneath can be looked at only when that is gone
 			way.OldSides = a.oldSidesOf(ctx, way)
@@ -129,12 +133,13 @@ func (a *App) PlanRollback(ctx context.Context, application, environment, to str
 }
 
 // again gives the way back by the target's own plan, once unwinding is blocked.
-func (a *App) again(releases []ripcord.Summary, target int, blocked WayBack) ([]WayBack, error) {
+func (a *App) again(ctx context.Context, releases []ripcord.Summary, target int, blocked WayBack) ([]WayBack, error) {
 	if !repeatable(releases, target) {
 		return nil, ripcord.Errorf(ripcord.CodeRefused, "%s cannot be taken back: %s, and there is no earlier release whose plan could be executed again",
 			blocked.From.Version, blocked.Why).WithFix("release the wanted version with `ripcord release --version ...`")
 	}
-	return []WayBack{{From: releases[0], To: releases[target], Why: blocked.Why}}, nil
+	stays, err := a.stays(ctx, releases[:target])
+	return []WayBack{{From: releases[0], To: releases[target], Why: blocked.Why, Stays: stays}}, err
 }
 
 // repeatable reports whether the target's plan can be executed again.

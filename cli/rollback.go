@@ -112,6 +112,8 @@ type wayView struct {
 	Why     string        `json:"why,omitempty"`
 	// OldSides are what there is, now, of the version that comes back.
 	OldSides []app.OldSide `json:"old_sides,omitempty"`
+	// Stays is what is not taken back, because an earlier plan knows nothing of it.
+	Stays []string `json:"stays,omitempty"`
 }
 
 // tellOldSides says, before a run goes back, whether what it goes back to is alive.
@@ -129,7 +131,7 @@ func (c *command) tellOldSides(cmd *cobra.Command, a *app.App, run ripcord.RunID
 func wayViews(ways []app.WayBack) []wayView {
 	views := make([]wayView, 0, len(ways))
 	for _, w := range ways {
-		views = append(views, wayView{w.From.Version, w.From.Run, w.To.Version, w.To.Run, w.Unwind, w.Why, w.OldSides})
+		views = append(views, wayView{w.From.Version, w.From.Run, w.To.Version, w.To.Run, w.Unwind, w.Why, w.OldSides, w.Stays})
 	}
 	return views
 }
