@@ -75,7 +75,7 @@ func (c *command) verified(o verifyOptions, result []map[string]any) error {
 	case c.output == "json":
 		return c.json(map[string]any{"verified": result})
 	case c.code == exitFindings:
-		c.next("backup run", "takes a new backup; look into the disk of the repository as well")
+		c.printf("Next: look into the disk of the repository; bring damaged files back from a copy of it, or begin a new repository in another place: a new backup in this one would share what is damaged\n")
 	case !o.restore:
 		c.next("backup verify --restore", "proves that the newest can be restored")
 	default:
