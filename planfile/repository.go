@@ -23,8 +23,61 @@ type repository struct {
 
 // repositorySettings are those of what opens repositories.
 type repositorySettings struct {
-	Directory string `json:"directory,omitempty"`
-	Password  string `json:"password"`
+	Directory string          `json:"directory,omitempty"`
+	S3        *repositoryS3   `json:"s3,omitempty"`
+	SFTP      *repositorySFTP `json:"sftp,omitempty"`
+	Password  string          `json:"password"`
+}
+
+// repositoryS3 is a bucket in S3, or in what speaks like it.
+type repositoryS3 struct {
+	Bucket    string `json:"bucket"`
+	Prefix    string `json:"prefix,omitempty"`
+	Endpoint  string `json:"endpoint,omitempty"`
+	Region    string `json:"region,omitempty"`
+	AccessKey string `json:"access_key,omitempty"`
+	SecretKey string `json:"secret_key,omitempty"`
+	Insecure  bool   `json:"insecure,omitempty"`
+}
+
+// repositorySFTP is a folder on another machine.
+type repositorySFTP struct {
+	Host       string `json:"host"`
+	Directory  string `json:"directory"`
+	Identity   string `json:"identity"`
+	KnownHosts string `json:"known_hosts"`
+}
+
+// readS3 reads where a repository is in S3.
+func (d *decoder) readS3(n *node) *repositoryS3 {
+	set := &repositoryS3{}
+	text := func(key string, into *string) func(*node) {
+		return func(n *node) { *into = d.filled(n, key) }
+	}
+	if d.object(n, "repository_s3", "a repository in S3", fields{
+		"bucket": text("bucket", &set.Bucket), "prefix": text("prefix", &set.Prefix), "endpoint": text("endpoint", &set.Endpoint), "region": text("region", &set.Region),
+		"access_key": text("access_key", &set.AccessKey), "secret_key": text("secret_key", &set.SecretKey),
+		"insecure": func(n *node) { set.Insecure = d.boolean(n, "insecure") },
+	}) {
+		d.missing(n, "bucket", "add `bucket: NAME`", "the repository in S3 names no bucket")
+	}
+	return set
+}
+
+// readSFTP reads on which machine a repository is.
+func (d *decoder) readSFTP(n *node) *repositorySFTP {
+	set := &repositorySFTP{}
+	known := map[string]*string{"host": &set.Host, "directory": &set.Directory, "identity": &set.Identity, "known_hosts": &set.KnownHosts}
+	read := fields{}
+	for key, into := range known {
+		read[key] = func(n *node) { *into = d.filled(n, key) }
+	}
+	if d.object(n, "repository_sftp", "a repository over SFTP", read) {
+		for _, key := range sorted(slices.Collect(maps.Keys(known))) {
+			d.missing(n, key, "write {host: \"backup@nas:22\", directory: /backups/shop, identity: /etc/ripcord/backup_key, known_hosts: /etc/ripcord/known_hosts}", "the repository over SFTP has no %s", key)
+		}
+	}
+	return set
 }
 
 // readRepositories reads `repositories`.
@@ -37,17 +90,35 @@ func (d *decoder) readRepositories(n *node) {
 		before := len(d.list)
 		ok := d.object(value, "repository", "a repository", fields{
 			"directory": func(n *node) { r.settings.Directory = d.filled(n, "directory") },
+			"s3":        func(n *node) { r.settings.S3 = d.readS3(n) },
+			"sftp":      func(n *node) { r.settings.SFTP = d.readSFTP(n) },
 			"password":  func(n *node) { r.settings.Password = d.password(n, name) },
 			"checks":    func(n *node) { r.checks = d.readChecks(n) },
 			"keep":      func(n *node) { r.keep = d.integer(n, "keep", 1, 100_000) },
 			"keep_for":  func(n *node) { r.keepFor = d.positive(n, "keep_for") },
 		})
 		if ok {
-			d.missing(value, "directory", "add `directory: /var/backups/"+d.application+"`", "the repository %s does not say where it is", name)
+			d.oneStore(value, name)
 			d.missing(value, "password", "add `password: \"${secret:BACKUP_PASSWORD}\"`, and keep that password elsewhere as well: without it nobody can read the backups", "the repository %s has no password", name)
 		}
 		r.broken = len(d.list) > before
 	})
+}
+
+// oneStore reports a repository that is nowhere, or in several places.
+func (d *decoder) oneStore(n *node, name string) {
+	var places []*node
+	for _, key := range []string{"directory", "s3", "sftp"} {
+		if place := n.field(key); place != nil {
+			places = append(places, place)
+		}
+	}
+	switch {
+	case len(places) == 0 && !slices.Contains(d.misspelt[n], "s3") && !slices.Contains(d.misspelt[n], "sftp"):
+		d.missing(n, "directory", "add `directory: /var/backups/"+d.application+"`, or s3 or sftp", "the repository %s does not say where it is", name)
+	case len(places) > 1:
+		d.add(places[1].at, 1, "make two repositories of it", "the repository %s is in %d places", name, len(places))
+	}
 }
 
 // password reads a password, which never stands in the file itself.

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,8 @@ import (
 type RepositoryConfig struct {
 	// New makes a fixture whose repository does not exist yet.
 	New func(t *testing.T) RepositoryFixture
+	// Brief leaves out what does not depend on where the bytes go.
+	Brief bool
 }
 
 // RepositoryFixture is a place for one repository.
@@ -47,7 +50,11 @@ func RunRepository(t *testing.T, config RepositoryConfig) {
 		{"maintain", repositoryMaintain},
 		{"wrong password", repositoryPassword},
 	}
+	brief := []string{"nothing there", "stream", "failed data leaves nothing", "note and delete"}
 	for _, test := range tests {
+		if config.Brief && !slices.Contains(brief, test.name) {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) { t.Parallel(); test.test(t, config.New(t)) })
 	}
 }

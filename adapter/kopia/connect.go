@@ -64,7 +64,10 @@ func (r *Repository) make(ctx context.Context) error {
 // connect opens the repository. kopia takes its configuration, which may hold the
 // keys of a cloud, from a file: that is there only while it is read.
 func (r *Repository) connect(ctx context.Context) error {
-	connection := r.set.connection()
+	connection, err := r.set.connection()
+	if err != nil {
+		return r.unreachable(err)
+	}
 	config, err := json.Marshal(repo.LocalConfig{
 		Storage: &connection, Caching: &content.CachingOptions{}, ClientOptions: r.client(),
 	})
