@@ -286,3 +286,48 @@ func TestEditedHalfWay(t *testing.T) {
 	w.put(broken(""))
 	w.undo(step, journal)
 }
+
+// TestUncounted: what cannot be counted is unknown, and asked for; counting it breaks
+// neither the migration nor the way back.
+func TestUncounted(t *testing.T) {
+	t.Parallel()
+	for _, kind := range database.Kinds() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kind)
+			w.put(map[string]string{"00001_odd.sql": "-- +goose Up\ninsert into orders values (7, 'odd');\n-- +goose Down\n" +
+				"delete from orders where item = 'odd';\nupdate orders set item = item;\ndelete from orders where nothing_like_it = 1 and 1 = 0;\n"})
+			step := w.step(nil)
+			journal := w.begin(step)
+			w.apply(step, journal)
+			failure := w.fails(step.Undo(t.Context(), journal.Attempt(1)))
+			for _, part := range []string{"unknown: `update orders set item = item`", "unknown: rows of orders where nothing_like_it = 1 and 1 = 0 cannot be counted"} {
+				if !strings.Contains(failure.Loss, part) {
+					t.Errorf("%q does not say %q", failure.Loss, part)
+				}
+			}
+		})
+	}
+}
+
+// TestFilled: values that a migration fills in itself are none that going back loses;
+// what it makes without filling it is not read at all.
+func TestFilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, database.Postgres)
+	w.put(map[string]string{"00001_fill.sql": "-- +goose Up\nalter table orders add column token uuid default gen_random_uuid();\n" +
+		"create table old as select * from orders;\n-- +goose Down\ndrop table old;\nalter table orders drop column token;\n"})
+	step := w.step(nil)
+	journal := w.begin(step)
+	w.apply(step, journal)
+	w.undo(step, journal)
+	w.put(map[string]string{"00001_fill.sql": "-- +goose Up\nalter table orders add column note text default 'none';\n-- +goose Down\nalter table orders drop column note;\n"})
+	step = w.step(nil)
+	journal = w.begin(step)
+	w.apply(step, journal)
+	if got := journal.Progress(); len(got) != 0 {
+		t.Errorf("it has read %s", got)
+	}
+	w.run("insert into orders values (8, 'bread')")
+	w.undo(step, journal)
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/internal/database"
 	"github.com/ripcord-dev/ripcord/adapter/internal/migration"
 )
 
@@ -106,7 +107,7 @@ func (x *session) backAll(ctx context.Context, a ripcord.Attempt, b book, all []
 // backTogether takes migrations back in one transaction.
 func (x *session) backTogether(ctx context.Context, a ripcord.Attempt, b book, steps []stepBack) error {
 	return x.transact(ctx, func(on querier) error {
-		if err := x.accept(ctx, on, a, steps); err != nil {
+		if err := x.acceptExactly(ctx, on, a, steps); err != nil {
 			return err
 		}
 		for _, s := range steps {
@@ -216,29 +217,80 @@ func (x *session) backApart(ctx context.Context, a ripcord.Attempt, b book, s st
 
 // accept refuses to lose more than the plan allows, unless a person has accepted it.
 func (x *session) accept(ctx context.Context, on querier, a ripcord.Attempt, steps []stepBack) error {
+	words, err := x.judge(ctx, on, a, steps)
+	if err == nil {
+		say(a, "%s", words)
+	}
+	return err
+}
+
+// acceptExactly counts once more while nobody can write, where counting is quick.
+// SQLite's transaction keeps others out anyway.
+func (x *session) acceptExactly(ctx context.Context, on querier, a ripcord.Attempt, steps []stepBack) error {
+	if x.kind != database.Postgres {
+		return x.accept(ctx, on, a, steps)
+	}
+	began := x.scope.Now()
+	words, err := x.judge(ctx, on, a, steps)
+	if err != nil {
+		return err
+	}
+	if took := x.scope.Now().Sub(began); took > x.settings.LockTimeout.Std() {
+		say(a, "%s; what came while it was counted, in %s, is not in it: the tables are too large to be locked meanwhile", words, took.Round(time.Second))
+		return nil
+	}
+	if err := x.keepOut(ctx, on, steps); err != nil {
+		return err
+	}
+	return x.accept(ctx, on, a, steps)
+}
+
+// keepOut lets nobody write to what is counted until the transaction ends.
+func (x *session) keepOut(ctx context.Context, on querier, steps []stepBack) error {
+	for _, loss := range x.losses(steps) {
+		if there, err := x.hasTable(ctx, on, loss.Table); err != nil || !there {
+			continue // nobody writes there
+		}
+		if _, err := on.ExecContext(ctx, "lock table "+loss.Table+" in share row exclusive mode"); err != nil {
+			return x.failed(err, "a lock of "+loss.Table)
+		}
+	}
+	return nil
+}
+
+// losses are what the steps take away.
+func (x *session) losses(steps []stepBack) []migration.Loss {
+	var all []migration.Loss
+	for _, s := range steps {
+		for _, statement := range s.way.Statements {
+			all = append(all, migration.Classify(x.kind, statement).Losses...)
+		}
+	}
+	return all
+}
+
+// judge says what going back loses, or refuses it.
+func (x *session) judge(ctx context.Context, on querier, a ripcord.Attempt, steps []stepBack) (string, error) {
 	var rows int64
 	var of []string
 	known := true
 	for _, s := range steps {
 		n, more, sure, err := x.lost(ctx, on, a, s)
 		if err != nil {
-			return x.failed(err, "counting what would be lost")
+			return "", x.failed(err, "counting what would be lost")
 		}
 		rows, of, known = rows+n, append(of, more...), known && sure
 	}
 	text := strings.Join(of, ", ")
 	switch {
 	case len(of) == 0:
-		say(a, "nothing was written since that going back would lose (counted)")
-		return nil
+		return "nothing was written since that going back would lose (counted)", nil
 	case known && rows <= x.settings.MaxDataLoss:
-		say(a, "going back loses %s, as max_data_loss allows", text)
-		return nil
+		return "going back loses " + text + ", as max_data_loss allows", nil
 	case a.LossAccepted:
-		say(a, "going back loses %s, as was accepted", text)
-		return nil
+		return "going back loses " + text + ", as was accepted", nil
 	}
-	return &ripcord.Failure{
+	return "", &ripcord.Failure{
 		Class: ripcord.FailedTarget, Final: true, Loss: text,
 		Summary: fmt.Sprintf("going back to %s of %s would lose %s", before(steps), x.settings.name(), text),
 	}

@@ -65,6 +65,8 @@ type Change struct {
 	Apart bool
 	// Data: it changes rows and no definition.
 	Data bool
+	// Fills: rows get values by it, beside constant defaults.
+	Fills bool
 	// Control: it begins or ends a transaction.
 	Control bool
 }
@@ -84,6 +86,7 @@ func Classify(kind string, s Statement) Change {
 	if change.Class == "" {
 		change.Class = Unknown
 	}
+	change.Fills = change.Fills || change.Data || change.Class == Unknown
 	if change.Text == "" {
 		change.Text = strings.ToLower(r.said())
 	}

@@ -27,6 +27,7 @@ func (r *reader) create() Change {
 	switch what {
 	case "table":
 		change.Made = []Loss{{Table: name}}
+		change.Fills = r.has("select") || r.has("as", "table")
 		if !perhaps {
 			change.Inverse = []string{"DROP TABLE " + name}
 		}

@@ -20,6 +20,7 @@ func (r *reader) alterTable() Change {
 		change.Class = Worse(change.Class, one.Class)
 		change.Losses = append(change.Losses, one.Losses...)
 		change.Made = append(change.Made, one.Made...)
+		change.Fills = change.Fills || one.Fills
 		texts = append(texts, one.Text)
 		if len(one.Inverse) == 0 {
 			sure = false
@@ -99,7 +100,7 @@ func (r *reader) add(table string) Change {
 		change.Inverse = []string{"ALTER TABLE " + table + " DROP COLUMN " + name}
 	}
 	if r.rewritesTable() {
-		change.Class, change.Lock = Rewriting, "the whole table is written anew"
+		change.Class, change.Lock, change.Fills = Rewriting, "the whole table is written anew", true
 	}
 	return change
 }
