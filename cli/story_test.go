@@ -73,7 +73,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code": code, "field": field, "onejson": oneJSON, "await": await, "editjournal": editJournal, "runid": runID, "until": until,
-			"freeaddress": freeAddress,
+			"freeaddress": freeAddress, "sql": doSQL,
 		},
 	})
 }

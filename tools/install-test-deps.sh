@@ -11,7 +11,7 @@ needs=(git:git ps:procps mount:mount unshare:util-linux sha256sum:coreutils hapr
 # What the tests against a real systemd boot their machines with.
 machines=(debootstrap:debootstrap systemd-nspawn:systemd-container nsenter:util-linux ip:iproute2)
 # Databases that health checks ask.
-databases=(postgres:postgresql mariadbd:mariadb-server)
+databases=(postgres:postgresql mariadbd:mariadb-server pg_dump:postgresql-client mariadb-dump:mariadb-client)
 # A Docker engine of the tests' own; it works with iptables.
 engines=(dockerd:docker.io iptables:iptables)
 case "${1:-test}" in

@@ -103,7 +103,7 @@ func (d *Desk) laid(ctx context.Context, place ripcord.Place, o Order, r *Restor
 	if err := d.fill(ctx, place, o.Backup, p); err != nil {
 		return err
 	}
-	r.Checks = &ripcord.RestoreTest{At: d.scope.Now().UTC(), Passed: []string{}}
+	r.Checks = &ripcord.RestoreTest{At: d.scope.Now().UTC(), Place: place.Name(), Phases: []ripcord.RestorePhase{}, Passed: []string{}}
 	if err := d.examine(ctx, place, o.Backup, r.Checks, p); err != nil {
 		return err
 	}
