@@ -131,6 +131,9 @@ func (c *command) runBackup(cmd *cobra.Command, f backupFlags, args []string) er
 				return err
 			}
 			taken = append(taken, b)
+			if err := d.Repository.Maintain(cmd.Context()); err != nil && cmd.Context().Err() == nil {
+				c.warn("the backup is taken, and the repository could not be maintained: " + err.Error())
+			}
 			if c.output != "json" {
 				c.printf("backup %s of %s: %s%s in %s, into %s\n", b.ID, d.Name, app.Size(b.Bytes), rowsOf(b), spell(b.EndedAt.Sub(b.StartedAt)), d.Repository.Name())
 			}

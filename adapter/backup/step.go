@@ -81,6 +81,9 @@ func (s *Step) Apply(ctx context.Context, a ripcord.Attempt) (err error) {
 		return err
 	}
 	_, _ = fmt.Fprintf(a.Output, "backup %s of %s: %s in %.1f s, into %s\n", b.ID, s.data.Name(), Size(b.Bytes), b.Seconds(), desk.Repository.Name())
+	if err := desk.Repository.Maintain(ctx); err != nil && ctx.Err() == nil { // the backup is there, and good
+		_, _ = fmt.Fprintf(a.Output, "the repository could not be maintained: %v\n", err)
+	}
 	return nil
 }
 

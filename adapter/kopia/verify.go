@@ -205,7 +205,8 @@ func (r *Repository) Maintain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Close() }() // which gives the lock back
+	defer func() { _ = lock.Close() }()                                 // which gives the lock back
+	defer func() { _ = os.Remove(r.rep.ConfigFilename() + ".mlock") }() // kopia's own, which each process would leave
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return nil
 	} else if err != nil {
