@@ -81,7 +81,7 @@ func (a *App) Status(ctx context.Context, f ripcord.Filter) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	damaged, err := keeper.FindDamaged(a.dir, procfs.FS{})
+	damaged, err := a.damaged()
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +104,21 @@ func (a *App) Status(ctx context.Context, f ripcord.Filter) ([]Status, error) {
 			return nil, err
 		}
 		s.Instances, s.Unseen = append(s.Instances, others...), unseen
-		for _, d := range damaged { // of no place that anybody knows
-			s.Unseen = append(s.Unseen, d.String())
-		}
+		s.Unseen = append(s.Unseen, damaged...)
 		s.Traffic = a.traffic(ctx, place, supervised)
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+// damaged are instances whose record cannot be read: of no place that anybody knows.
+func (a *App) damaged() ([]string, error) {
+	all, err := keeper.FindDamaged(a.dir, procfs.FS{})
+	lines := make([]string, 0, len(all))
+	for _, d := range all {
+		lines = append(lines, d.String())
+	}
+	return lines, err
 }
 
 func (a *App) statusOf(ctx context.Context, place ripcord.Filter) (Status, error) {

@@ -119,7 +119,7 @@ func (c *command) verbs() []*cobra.Command {
 	return append([]*cobra.Command{
 		c.initVerb(), c.planVerb(), c.planFileVerb(), c.adoptVerb(), c.releaseVerb(), c.rollbackVerb(), c.recoverVerb(),
 		c.statusVerb(), c.showVerb(), c.historyVerb(), c.logsVerb(),
-		c.journalVerb(), c.backupVerb(), c.keeperVerb(), c.doctorVerb(), c.measureVerb(), c.versionVerb(),
+		c.journalVerb(), c.backupVerb(), c.migrateVerb(), c.keeperVerb(), c.doctorVerb(), c.measureVerb(), c.versionVerb(),
 		c.keepHidden(), c.executeHidden(),
 	}, c.controlCommands()...)
 }

@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -330,4 +331,35 @@ func TestFilled(t *testing.T) {
 	}
 	w.run("insert into orders values (8, 'bread')")
 	w.undo(step, journal)
+}
+
+// TestRehearse: up, down and up again on a copy, which the database itself is not.
+func TestRehearse(t *testing.T) {
+	t.Parallel()
+	for _, kind := range database.Kinds() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w, copied := newWorld(t, kind), newWorld(t, kind)
+			w.put(good())
+			step := w.step(nil)
+			if _, err := step.Rehearse(t.Context(), w.url, io.Discard); err == nil || !strings.Contains(err.Error(), "is the database itself") {
+				t.Errorf("%v", err)
+			}
+			before := w.fingerprint()
+			r, err := step.Rehearse(t.Context(), copied.url, io.Discard)
+			if err != nil || r.Problem != "" || len(r.Migrations) != 2 {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if diff := cmp.Diff(before, w.fingerprint()); diff != "" {
+				t.Error(diff)
+			}
+			if _, err := step.Rehearse(t.Context(), copied.url, io.Discard); err == nil || !strings.Contains(err.Error(), "nothing to rehearse") {
+				t.Errorf("%v", err)
+			}
+			w.put(map[string]string{"00003_bad.sql": "-- +goose Up\ncreate index o on orders (item);\n-- +goose Down\ndelete from orders where 1 = 0;\n"})
+			if r, err := step.Rehearse(t.Context(), copied.url, io.Discard); err != nil || !strings.Contains(r.Problem, "the way down: ") || !strings.Contains(r.Problem, "its schema is not as it was") {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
 }
