@@ -26,7 +26,28 @@ func (d *Data) Look(ctx context.Context, count bool) (v ripcord.DataView, err er
 		v, err = t.look(ctx, db, count)
 		return err
 	})
+	if ripcord.CodeOf(err) == ripcord.CodeNotFound {
+		err = t.aside(ctx, err)
+	}
 	return v, err
+}
+
+// aside says where a database is that a restore which was cut short between its two
+// renames has put aside.
+func (t *target) aside(ctx context.Context, missing error) error {
+	name := ""
+	err := t.server(ctx, func(db *sql.DB) error {
+		found, err := database.Texts(ctx, db, `select datname from pg_database where starts_with(datname, $1) order by datname desc limit 1`, t.name()+"_before_")
+		if err == nil && len(found) > 0 {
+			name = found[0][0]
+		}
+		return err
+	})
+	if err != nil || name == "" {
+		return missing
+	}
+	return ripcord.Errorf(ripcord.CodeNotFound, "there is no %s, but %s, which a restore has put aside", t, name).
+		WithFix("if that restore was cut short: ALTER DATABASE %s RENAME TO %s; or restore a backup", quoted(name), quoted(t.name()))
 }
 
 // look looks at a database; the programs that fit it must be there.

@@ -187,6 +187,17 @@ func TestDumpThatFailsHalfWay(t *testing.T) {
 	}
 }
 
+func TestARestoreCutShortBetweenItsRenames(t *testing.T) {
+	t.Parallel()
+	name := fresh(t)
+	do(t, server.URL(""), `alter database `+name+` rename to `+name+`_before_x`)
+	_, err := opened(t, server.URL(name)).Look(t.Context(), true)
+	e, ok := errors.AsType[*ripcord.Error](err)
+	if !ok || e.Code != ripcord.CodeNotFound || !strings.Contains(e.Fix, `ALTER DATABASE "`+name+`_before_x" RENAME TO "`+name+`"`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestPlainWordsBeforeAnyEffect(t *testing.T) {
 	t.Parallel()
 	name := fresh(t)
