@@ -28,7 +28,7 @@ open_shop() {
   for version in v1 v2 v3; do
     mkdir -p "$version"
     cp -r "$examples/data/migrations/$version" "$version/migrations"
-    sed "s|@url@|postgres://shop@127.0.0.1:$port/shop|; s|@repository@|$PWD/repository|; s|@password@|$PWD/password|; s|@kind@|postgres|" "$examples/data/ripcord.yaml" > "$version/ripcord.yaml"
+    sed "s|@url@|postgres://shop@127.0.0.1:$port/shop|; s|@repository@|$PWD/repository|; s|@password@|$PWD/password|; s|@kind@|postgres|" "$examples/data/plan.yaml.in" > "$version/ripcord.yaml"
   done
   sed -i 's|"true"|"echo no disk left >\&2; exit 1"|' v3/ripcord.yaml
   say "PostgreSQL is on 127.0.0.1:$port"
