@@ -28,8 +28,8 @@ func (c *command) migrateRehearse() *cobra.Command {
 			"compare the schema with the one before, and bring them about once more. The copy is a restored\n" +
 			"backup, or any other database of the kind; the database itself is refused.",
 		Example: "  ripcord migrate rehearse --on postgres://shop@db2/copy\n  ripcord migrate rehearse migrate-orders --on sqlite:copy.db",
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.rehearse(cmd, o, args) },
+		Args:    cobra.MaximumNArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.rehearse(cmd, o, args) },
 	}
 	o.add(cmd)
 	cmd.Flags().StringVar(&o.on, "on", "", "the address of the copy")
