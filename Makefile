@@ -63,9 +63,10 @@ test: ## Run all tests
 # The detector lets each process sleep a second at its end, and tests start many.
 # e2e and examples drive the built program, into which it does not see. docker and
 # systemd spend their minutes in containers and units; what is concurrent in them is
-# adapter/internal/service, which process drives too. `make race RACELESS=none` runs
-# all.
-RACELESS ?= /e2e$$|/examples$$|/adapter/docker$$|/adapter/systemd$$
+# adapter/internal/service, which process drives too. migrate is one goroutine that waits
+# for databases, and kopia stretches a password for each repository, which takes minutes
+# under the detector. `make race RACELESS=none` runs all.
+RACELESS ?= /e2e$$|/examples$$|/adapter/docker$$|/adapter/systemd$$|/adapter/migrate$$|/adapter/kopia$$
 .PHONY: race
 race: ## Run the tests of all packages under the race detector
 	tools/install-test-deps.sh race
