@@ -67,6 +67,7 @@ func (w *encoder) sighting(s *ripcord.Sighting) {
 	w.optional(`,"detail":`, s.Detail)
 	w.optional(`,"digest":`, s.Digest)
 	w.nested(`,"image":`, s.Image, s.Image != nil)
+	w.flag(`,"away":true`, s.Away)
 	w.to = append(w.to, '}')
 }
 
