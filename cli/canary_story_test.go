@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 )
 
 // shopProgram answers requests: shop ADDRESS VERSION. A version whose name begins
@@ -76,10 +78,9 @@ func visit(ctx context.Context) {
 
 // freeAddress puts an address that nobody listens on into a variable.
 func freeAddress(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := port.Free()
 	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	ts.Setenv(args[0], net.JoinHostPort("127.0.0.1", strconv.Itoa(n)))
 }
 
 // endAll ends what a story has left running in its folder, if it failed before it

@@ -21,6 +21,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/haproxy"
 )
 
@@ -61,16 +62,6 @@ func startTarget(t *testing.T, name string) *target {
 
 func (t *target) addr() string { return t.Listener.Addr().String() }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // balancer is a real HAProxy.
 type balancer struct {
 	socket, operator, config, listen string
@@ -103,7 +94,7 @@ func startBalancer(t *testing.T, shop string) *balancer {
 	}
 	b := &balancer{
 		socket: filepath.Join(dir, "admin.sock"), operator: filepath.Join(dir, "operator.sock"),
-		config: filepath.Join(dir, "haproxy.cfg"), listen: freeAddress(t),
+		config: filepath.Join(dir, "haproxy.cfg"), listen: port.Address(t),
 	}
 	b.write(t, b.text(shop))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -170,9 +161,7 @@ func (b *balancer) start(t *testing.T) {
 	}
 	deadline := time.Now().Add(2 * time.Minute)
 	for {
-		c, err := net.Dial("unix", b.socket)
-		if err == nil {
-			_ = c.Close()
+		if listens(b.socket) && listens(b.operator) { // they come one after the other
 			return
 		}
 		if time.Now().After(deadline) {
@@ -181,6 +170,11 @@ func (b *balancer) start(t *testing.T) {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
+}
+
+func listens(socket string) bool {
+	c, err := net.Dial("unix", socket)
+	return err == nil && c.Close() == nil
 }
 
 func (b *balancer) stop() {

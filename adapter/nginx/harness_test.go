@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 )
 
@@ -63,16 +63,6 @@ func startTarget(t *testing.T, name string) *target {
 }
 
 func (t *target) addr() string { return t.Listener.Addr().String() }
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
 
 // balancer is a real nginx with a folder of its own.
 type balancer struct {
@@ -130,7 +120,7 @@ func startBalancer(t *testing.T, shop string) *balancer {
 
 func newBalancer(t *testing.T, shop string) *balancer {
 	t.Helper()
-	b := &balancer{dir: t.TempDir(), listen: freeAddress(t)}
+	b := &balancer{dir: t.TempDir(), listen: port.Address(t)}
 	if err := os.Mkdir(filepath.Dir(b.include()), 0o755); err != nil {
 		t.Fatal(err)
 	}

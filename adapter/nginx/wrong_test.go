@@ -12,6 +12,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/nginx"
 )
 
@@ -55,7 +56,7 @@ func TestRefused(t *testing.T) {
 		"not running": {func(_ *testing.T, b *balancer) { stop(b.cmd) }, nil, "no nginx runs", "start nginx"},
 		"two masters": {func(t *testing.T, b *balancer) {
 			t.Helper()
-			write(t, b.config(), strings.NewReplacer("nginx.pid", "second.pid", b.listen, freeAddress(t)).Replace(b.plainConfig()))
+			write(t, b.config(), strings.NewReplacer("nginx.pid", "second.pid", b.listen, port.Address(t)).Replace(b.plainConfig()))
 			second := exec.Command(nginxPath(), "-p", b.dir, "-c", b.config())
 			second.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 			if err := second.Start(); err != nil {

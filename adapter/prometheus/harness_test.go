@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/prometheus"
 )
 
@@ -31,7 +31,7 @@ type instance struct {
 
 func startInstance(t *testing.T, text string) *instance {
 	t.Helper()
-	i := &instance{addr: freeAddress(t), text: text}
+	i := &instance{addr: port.Address(t), text: text}
 	i.start(t)
 	t.Cleanup(i.stop)
 	return i
@@ -76,22 +76,6 @@ func counts(good, bad int) string {
 	return fmt.Sprintf("shop_requests_total{code=\"200\"} %d\nshop_requests_total{code=\"500\"} %d\nshop_errors_total{kind=\"a\"} %d\n", good, bad, bad)
 }
 
-// freeAddress is one that nobody gets by asking for any free port, since it is
-// listened at later.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 14000+rand.IntN(6000)))
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		return l.Addr().String()
-	}
-	t.Fatal("there is no free port")
-	return ""
-}
-
 // server is a real Prometheus that scrapes instances.
 type server struct {
 	url     string
@@ -104,7 +88,7 @@ func startServer(t *testing.T, of ...*instance) *server {
 	if err != nil {
 		t.Fatalf("%v: install it, on Debian: apt-get install prometheus", err)
 	}
-	dir, addr := t.TempDir(), freeAddress(t)
+	dir, addr := t.TempDir(), port.Address(t)
 	targets := make([]string, 0, len(of))
 	for _, i := range of {
 		targets = append(targets, "'"+i.addr+"'")

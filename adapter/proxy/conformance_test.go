@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
@@ -54,16 +54,6 @@ func startTarget(t *testing.T, name string) *target {
 }
 
 func (t *target) addr() string { return t.Listener.Addr().String() }
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
 
 func newScope(t *testing.T) ripcord.Scope {
 	t.Helper()
@@ -138,7 +128,7 @@ func TestConformanceFirst(t *testing.T) {
 	t.Parallel()
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
-		scope, listen, green := newScope(t), freeAddress(t), startTarget(t, "green 1")
+		scope, listen, green := newScope(t), port.Address(t), startTarget(t, "green 1")
 		short := spec(t, listen, "green", map[string]any{"ready_timeout": 0.5}, green)
 		return adaptertest.Fixture{
 			Adapter: proxy.New(), Scope: scope, Spec: spec(t, listen, "green", nil, green),
@@ -157,7 +147,7 @@ func TestConformanceNext(t *testing.T) {
 	t.Parallel()
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
-		scope, listen := newScope(t), freeAddress(t)
+		scope, listen := newScope(t), port.Address(t)
 		blue := []*target{startTarget(t, "blue"), startTarget(t, "blue")}
 		green := []*target{startTarget(t, "green"), startTarget(t, "green")}
 		apply(t, open(t, scope, spec(t, listen, "blue", nil, blue...)))

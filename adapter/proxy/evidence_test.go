@@ -3,6 +3,8 @@ package proxy_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 )
 
 // TestEvidenceOutlivesTheSide: what the failed side counted is evidence, although
@@ -12,7 +14,7 @@ func TestEvidenceOutlivesTheSide(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		t.Run(map[bool]string{true: "first release", false: "next release"}[first], func(t *testing.T) {
 			t.Parallel()
-			scope, listen := newScope(t), freeAddress(t)
+			scope, listen := newScope(t), port.Address(t)
 			if !first {
 				apply(t, open(t, scope, spec(t, listen, "blue", nil, startTarget(t, "blue"))))
 			}

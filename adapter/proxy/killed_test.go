@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 )
 
 // killProxy kills the proxy as nobody expects it.
@@ -20,7 +21,7 @@ func killProxy(t *testing.T, scope ripcord.Scope) {
 // and after it. How it ended before says nothing about how it starts.
 func TestKilledProxy(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	stages(t, scope, listen, green, 50)

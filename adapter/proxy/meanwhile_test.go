@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 )
 
@@ -20,7 +21,7 @@ import (
 // the change of the route gets it when it is well again.
 func TestSilentAtTheWrongMoment(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, startTarget(t, "blue"))))
 	green := startTarget(t, "green")
 	step := open(t, scope, spec(t, listen, "green", nil, green))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
@@ -64,7 +65,7 @@ func rotation(t *testing.T, scope ripcord.Scope, listen string, targets ...*targ
 // three is a world with three targets behind a proxy, of which some are out.
 func three(t *testing.T, out ...int) (ripcord.Scope, string, []*target) {
 	t.Helper()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	all := []*target{startTarget(t, "one"), startTarget(t, "two"), startTarget(t, "three")}
 	apply(t, open(t, scope, spec(t, listen, "all", nil, all...)))
 	for _, n := range out {
@@ -160,7 +161,7 @@ func TestMembersThatAreSick(t *testing.T) {
 // TestMembersWithoutTraffic: before the first shift there is nothing to do.
 func TestMembersWithoutTraffic(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	for _, members := range []string{"", ",", "127.0.0.1:1"} {
 		step := openMember(t, scope, memberSpec(t, listen, "drain", map[string]any{"members": members}))
 		seen, err := step.Check(t.Context())

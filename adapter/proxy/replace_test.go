@@ -13,6 +13,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 )
 
@@ -44,7 +45,7 @@ func proxies(t *testing.T, scope ripcord.Scope) []ripcord.InstanceStatus {
 // without a lost request; a dead one is started again once only.
 func TestReplace(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	before := proxies(t, scope)
@@ -102,7 +103,7 @@ func TestReplace(t *testing.T) {
 // shift goes on with the proxy that is there.
 func TestReplaceFails(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	before := proxies(t, scope)
@@ -123,7 +124,7 @@ func TestReplaceFails(t *testing.T) {
 // the one that serves.
 func TestTwoWanted(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	first := proxies(t, scope)[0]

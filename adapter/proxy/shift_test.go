@@ -8,6 +8,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
@@ -29,7 +30,7 @@ func client(scope ripcord.Scope) *dataplane.Client {
 // last probe saw, and the traffic stays.
 func TestNothingShiftsBeforeAllAreReady(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, startTarget(t, "blue"))))
 	well, ill := startTarget(t, "green"), startTarget(t, "green")
 	ill.sick(true)
@@ -56,7 +57,7 @@ func TestNothingShiftsBeforeAllAreReady(t *testing.T) {
 // TestFinish: after it only the new side is left; before it the old one is.
 func TestFinish(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	step := open(t, scope, spec(t, listen, "green", nil, green))
@@ -78,7 +79,7 @@ func TestFinish(t *testing.T) {
 // traffic stays where it is answered.
 func TestUndoWithoutOldSide(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	step := open(t, scope, spec(t, listen, "green", nil, green))
@@ -107,7 +108,7 @@ func TestUndoWithoutOldSide(t *testing.T) {
 // TestSomebodyElse: a route that changed since the Check is not overwritten.
 func TestSomebodyElse(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, startTarget(t, "blue"))))
 	step := open(t, scope, spec(t, listen, "green", nil, startTarget(t, "green")))
 	a := attempt(t, step)
@@ -125,7 +126,7 @@ func TestSomebodyElse(t *testing.T) {
 // even when the new one has its colour.
 func TestSameColour(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	first, second := startTarget(t, "first"), startTarget(t, "second")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, first)))
 	step := open(t, scope, spec(t, listen, "blue", nil, second))
@@ -166,7 +167,7 @@ func TestAddressInUse(t *testing.T) {
 // TestAnotherStateDirectory: its proxy's stamp is seen, and it is not fought.
 func TestAnotherStateDirectory(t *testing.T) {
 	t.Parallel()
-	theirs, ours, listen := newScope(t), newScope(t), freeAddress(t)
+	theirs, ours, listen := newScope(t), newScope(t), port.Address(t)
 	step := open(t, theirs, spec(t, listen, "blue", nil, startTarget(t, "theirs")))
 	a := attempt(t, step)
 	stamp := ripcord.Stamp{State: "theirs", Run: "run-1", Fence: 3}
@@ -199,7 +200,7 @@ func TestAnotherStateDirectory(t *testing.T) {
 // brings its route back.
 func TestDeadProxy(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	id := proxy.InstanceID(scope.Application, scope.Environment, "front")
@@ -227,7 +228,7 @@ func TestDeadProxy(t *testing.T) {
 // TestListenMoves: a new address for the same balancer goes back, too.
 func TestListenMoves(t *testing.T) {
 	t.Parallel()
-	scope, listen, moved := newScope(t), freeAddress(t), freeAddress(t)
+	scope, listen, moved := newScope(t), port.Address(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	step := open(t, scope, spec(t, moved, "green", nil, green))
@@ -245,7 +246,7 @@ func TestListenMoves(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	explain := func(change map[string]any, colour string, targets ...*target) string {
 		text, err := open(t, scope, spec(t, listen, colour, change, targets...)).Explain(t.Context())
@@ -308,7 +309,7 @@ func TestWrongSettings(t *testing.T) {
 // TestSomebodyElseMeanwhile: a change while the new side gets ready is noticed.
 func TestSomebodyElseMeanwhile(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, startTarget(t, "blue"))))
 	green := startTarget(t, "green")
 	green.sick(true)

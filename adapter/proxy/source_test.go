@@ -6,6 +6,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 )
 
@@ -13,7 +14,7 @@ func TestSourceConformance(t *testing.T) {
 	t.Parallel()
 	adaptertest.RunSource(t, adaptertest.SourceConfig{New: func(t *testing.T) adaptertest.SourceFixture {
 		t.Helper()
-		scope, listen := newScope(t), freeAddress(t)
+		scope, listen := newScope(t), port.Address(t)
 		blue, green := startTarget(t, "blue"), startTarget(t, "green")
 		apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 		stages(t, scope, listen, green, 50)

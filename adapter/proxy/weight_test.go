@@ -8,6 +8,7 @@ import (
 
 	"github.com/ripcord-dev/ripcord"
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
@@ -96,7 +97,7 @@ func undo(t *testing.T, scope ripcord.Scope, listen string, green *target, s sta
 // to what it found, newest first.
 func TestStages(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	all := stages(t, scope, listen, green, 0.1, 25.5, nil)
@@ -117,7 +118,7 @@ func TestStages(t *testing.T) {
 // TestStagesFinish: after the commit only the new side is left.
 func TestStagesFinish(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	all := stages(t, scope, listen, green, 0, 50, 100)
@@ -133,7 +134,7 @@ func TestStagesFinish(t *testing.T) {
 // the next one.
 func TestCountersSurviveStages(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	counted := func() (uint64, string) {
@@ -162,7 +163,7 @@ func TestCountersSurviveStages(t *testing.T) {
 // gets everything, and later stages find that.
 func TestFirstReleaseByStages(t *testing.T) {
 	t.Parallel()
-	scope, listen, green := newScope(t), freeAddress(t), startTarget(t, "green")
+	scope, listen, green := newScope(t), port.Address(t), startTarget(t, "green")
 	stages(t, scope, listen, green, 5)
 	wantShares(t, scope, "5 %", map[string]float64{"green": 100})
 	next := open(t, scope, spec(t, listen, "green", map[string]any{"weight": 25}, green))
@@ -175,7 +176,7 @@ func TestFirstReleaseByStages(t *testing.T) {
 // overwritten.
 func TestStageOfSomebodyElse(t *testing.T) {
 	t.Parallel()
-	scope, listen := newScope(t), freeAddress(t)
+	scope, listen := newScope(t), port.Address(t)
 	blue, green := startTarget(t, "blue"), startTarget(t, "green")
 	apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 	stages(t, scope, listen, green, 5)
@@ -194,7 +195,7 @@ func TestConformanceCanary(t *testing.T) {
 	t.Parallel()
 	adaptertest.Run(t, adaptertest.Config{New: func(t *testing.T) adaptertest.Fixture {
 		t.Helper()
-		scope, listen := newScope(t), freeAddress(t)
+		scope, listen := newScope(t), port.Address(t)
 		blue, green := startTarget(t, "blue"), startTarget(t, "green")
 		apply(t, open(t, scope, spec(t, listen, "blue", nil, blue)))
 		apply(t, open(t, scope, spec(t, listen, "green", map[string]any{"weight": 5}, green)))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest/child"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 )
 
 // User is the account that all servers have.
@@ -84,9 +84,11 @@ func (s *Server) Launch() error {
 func (s *Server) launch(args func(port string) []string) error {
 	var err error
 	for range 5 {
-		if s.Port, err = freePort(); err != nil {
-			return err
+		n, free := port.Free()
+		if free != nil {
+			return free
 		}
+		s.Port = strconv.Itoa(n)
 		s.args = args(s.Port)
 		if err = s.Launch(); err == nil {
 			return nil
@@ -164,17 +166,4 @@ func program(name, pattern, install string) (string, error) {
 		return "", fmt.Errorf("there is no %s: install it, on Debian: apt-get install %s", name, install)
 	}
 	return found[len(found)-1], nil
-}
-
-// freePort is one that nobody gets by asking for any free port, since it is
-// listened at later.
-func freePort() (string, error) {
-	for range 100 {
-		port := strconv.Itoa(14000 + rand.IntN(6000)) //nolint:gosec // no secret
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+port)
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return "", errors.New("no port is free")
 }

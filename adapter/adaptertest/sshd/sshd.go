@@ -25,6 +25,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/ripcord-dev/ripcord/adapter/adaptertest/child"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 )
 
 // patience is how long a server may take to start or stop.
@@ -104,7 +105,7 @@ func (s *Server) write(o Options) error {
 		o.HostKeys = []string{"ed25519"}
 	}
 	if s.Port == 0 {
-		if s.Port, err = freePort(); err != nil {
+		if s.Port, err = port.Free(); err != nil {
 			return err
 		}
 	}
@@ -263,18 +264,6 @@ func bits(kind string) string {
 		return "2048"
 	}
 	return "256"
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends at once
-	if err != nil {
-		return 0, err
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err := errors.Join(err, l.Close()); err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(port)
 }
 
 func children(pid int) []int {

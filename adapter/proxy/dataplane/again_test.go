@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/websocket"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -16,7 +17,7 @@ import (
 // waited for and closed when the side that took its place is drained.
 func TestPutAgainLosesNothing(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	blue, other := startTarget(t, "blue"), startTarget(t, "green")
 	put(t, c, side("blue", blue))

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -16,7 +17,7 @@ func TestControlSocketIsPrivate(t *testing.T) {
 	t.Parallel()
 	long := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	for _, dir := range []string{t.TempDir(), long} {
-		_, c := startProxy(t, dir, freeAddress(t))
+		_, c := startProxy(t, dir, port.Address(t))
 		recorded, err := os.ReadFile(filepath.Join(dir, "control.addr"))
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +40,7 @@ func TestControlSocketIsPrivate(t *testing.T) {
 
 func TestCommandsRefuse(t *testing.T) {
 	t.Parallel()
-	_, c := startProxy(t, t.TempDir(), freeAddress(t))
+	_, c := startProxy(t, t.TempDir(), port.Address(t))
 	blue := side("blue", startTarget(t, "blue"))
 	put(t, c, blue)
 	status, err := c.Status(t.Context())
@@ -93,7 +94,7 @@ func TestCommandsRefuse(t *testing.T) {
 
 func TestClaimAndMetrics(t *testing.T) {
 	t.Parallel()
-	addr, dir := freeAddress(t), t.TempDir()
+	addr, dir := port.Address(t), t.TempDir()
 	p, c := startProxy(t, dir, addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	route(t, c, "blue")
@@ -102,7 +103,7 @@ func TestClaimAndMetrics(t *testing.T) {
 	if claim == nil || claim.Directory != dir || claim.PID != p.cmd.Process.Pid {
 		t.Errorf("claim %+v", claim)
 	}
-	if claim := dataplane.ReadClaim(t.Context(), freeAddress(t)); claim != nil {
+	if claim := dataplane.ReadClaim(t.Context(), port.Address(t)); claim != nil {
 		t.Errorf("claim of nobody: %+v", claim)
 	}
 	s, err := c.Stats(t.Context())
@@ -128,7 +129,7 @@ func TestClaimAndMetrics(t *testing.T) {
 func TestStrictCommands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, c := startProxy(t, dir, freeAddress(t))
+	_, c := startProxy(t, dir, port.Address(t))
 	path, err := os.ReadFile(filepath.Join(dir, "control.addr"))
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func TestStrictCommands(t *testing.T) {
 func TestSocketFolderGoes(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
-	listen := freeAddress(t)
+	listen := port.Address(t)
 	p, _ := startProxy(t, dir, listen)
 	recorded, err := os.ReadFile(filepath.Join(dir, "control.addr"))
 	if err != nil {

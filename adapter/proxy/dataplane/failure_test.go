@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/websocket"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -32,7 +33,7 @@ func stats(t *testing.T, c *dataplane.Client) dataplane.SideStats {
 // TestKilledTarget: GETs, also those in flight, go to the target that is left.
 func TestKilledTarget(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	good, bad := startTarget(t, "good"), startTarget(t, "bad")
 	put(t, c, side("blue", good, bad))
@@ -58,7 +59,7 @@ func impatient(s dataplane.Side) dataplane.Side {
 // to the other target; a POST among them is told the truth.
 func TestHungTarget(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	good, bad := startTarget(t, "good"), startTarget(t, "bad")
 	put(t, c, impatient(side("blue", good, bad)))
@@ -99,7 +100,7 @@ func TestHungTarget(t *testing.T) {
 // TestIdempotencyKey: a POST with a key may be sent again.
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	good, bad := startTarget(t, "good"), startTarget(t, "bad")
 	put(t, c, impatient(side("blue", good, bad)))
@@ -131,7 +132,7 @@ func TestIdempotencyKey(t *testing.T) {
 // TestUnreachable: with nobody left, the answer is short and says so.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	response, err := http.Get("http://" + addr + "/")
 	if err != nil {
@@ -161,7 +162,7 @@ func TestUnreachable(t *testing.T) {
 // could have said so.
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	addr, dir := freeAddress(t), t.TempDir()
+	addr, dir := port.Address(t), t.TempDir()
 	p, c := startProxy(t, dir, addr)
 	blue := side("blue", startTarget(t, "blue"))
 	blue.Health.Successes = 3
@@ -202,7 +203,7 @@ func TestRestart(t *testing.T) {
 // TestWebSocketsAreCapped: a drain closes them at its end, and not before.
 func TestWebSocketsAreCapped(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	blue := side("blue", startTarget(t, "blue"))
 	blue.Limits.MaxWebSockets = 2
@@ -240,7 +241,7 @@ func TestWebSocketsAreCapped(t *testing.T) {
 // TestDrainWaits: a slow request holds a drain up until it has ended.
 func TestDrainWaits(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	blue := startTarget(t, "blue")
 	put(t, c, side("blue", blue))
@@ -281,7 +282,7 @@ func TestDrainWaits(t *testing.T) {
 // TestStartRefuses: clear words for what cannot work.
 func TestStartRefuses(t *testing.T) {
 	t.Parallel()
-	addr, dir := freeAddress(t), t.TempDir()
+	addr, dir := port.Address(t), t.TempDir()
 	p, c := startProxy(t, dir, addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	tests := []struct {
@@ -290,14 +291,14 @@ func TestStartRefuses(t *testing.T) {
 		want              []string
 	}{
 		{"address of another proxy", t.TempDir(), addr, nil, []string{addr, dir, strconv.Itoa(p.cmd.Process.Pid)}},
-		{"directory of another proxy", dir, freeAddress(t), nil, []string{"another proxy works in " + dir}},
-		{"corrupt state", t.TempDir(), freeAddress(t), func(dir string) error {
+		{"directory of another proxy", dir, port.Address(t), nil, []string{"another proxy works in " + dir}},
+		{"corrupt state", t.TempDir(), port.Address(t), func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":1,"listen":"127`), 0o600)
 		}, []string{"state.json", "cannot be used"}},
-		{"state of a newer version", t.TempDir(), freeAddress(t), func(dir string) error {
+		{"state of a newer version", t.TempDir(), port.Address(t), func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":9,"listen":"127.0.0.1:1"}`), 0o600)
 		}, []string{"version 9", "use the ripcord that wrote it"}},
-		{"route to nowhere", t.TempDir(), freeAddress(t), func(dir string) error {
+		{"route to nowhere", t.TempDir(), port.Address(t), func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":1,"listen":"127.0.0.1:1","revision":1,"route":"red"}`), 0o600)
 		}, []string{`side \"red\"`}},
 	}

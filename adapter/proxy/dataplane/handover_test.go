@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/websocket"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -67,7 +68,7 @@ func serves(t *testing.T, c *dataplane.Client, p *process) dataplane.Status {
 // takes over and nothing is lost; counters and state go on.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
-	addr, dir := freeAddress(t), t.TempDir()
+	addr, dir := port.Address(t), t.TempDir()
 	old, c := startProxy(t, dir, addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	put(t, c, side("green", startTarget(t, "green")))
@@ -162,7 +163,7 @@ func hello(t *testing.T, ws *websocket.Conn) string {
 // that was not meant takes nothing over.
 func TestHandOverFails(t *testing.T) {
 	t.Parallel()
-	addr, dir := freeAddress(t), t.TempDir()
+	addr, dir := port.Address(t), t.TempDir()
 	old, c := startProxy(t, dir, addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	route(t, c, "blue")

@@ -144,17 +144,6 @@ func startTarget(t *testing.T, name string) *process {
 	return p
 }
 
-// freeAddress returns an address that nobody listened on a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 func startProxy(t *testing.T, dir, listen string) (*process, *dataplane.Client) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "__proxy", "--directory", dir, "--listen", listen)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/websocket"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -46,7 +47,7 @@ func rotate(t *testing.T, c *dataplane.Client, out bool, targets ...*process) {
 // and comes back.
 func TestRotationLosesNothing(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	targets := []*process{startTarget(t, "one"), startTarget(t, "two"), startTarget(t, "three")}
 	put(t, c, side("all", targets...))
@@ -76,7 +77,7 @@ func TestRotationLosesNothing(t *testing.T) {
 // not even as a last resort.
 func TestRotationOfNone(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	only := startTarget(t, "only")
 	put(t, c, side("all", only))
@@ -106,7 +107,7 @@ func TestRotationOfNone(t *testing.T) {
 // TestRotationLasts: it outlives the process, and goes with its side.
 func TestRotationLasts(t *testing.T) {
 	t.Parallel()
-	addr, dir := freeAddress(t), t.TempDir()
+	addr, dir := port.Address(t), t.TempDir()
 	old, c := startProxy(t, dir, addr)
 	one, two := startTarget(t, "one"), startTarget(t, "two")
 	put(t, c, side("all", one, two))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -29,7 +30,7 @@ func split(t *testing.T, c *dataplane.Client, weight float64, front *dataplane.F
 // two starts a proxy with the sides blue and green; all goes to blue.
 func two(t *testing.T, change ...func(dataplane.Side) dataplane.Side) (addr string, c *dataplane.Client, green *process) {
 	t.Helper()
-	addr = freeAddress(t)
+	addr = port.Address(t)
 	_, c = startProxy(t, t.TempDir(), addr)
 	green = startTarget(t, "green")
 	blueSide, greenSide := side("blue", startTarget(t, "blue")), side("green", green)
@@ -257,7 +258,7 @@ func TestCanaryDies(t *testing.T) {
 // TestSplitSurvives: after kill -9 the same part goes to the same side.
 func TestSplitSurvives(t *testing.T) {
 	t.Parallel()
-	addr, dir := freeAddress(t), t.TempDir()
+	addr, dir := port.Address(t), t.TempDir()
 	p, c := startProxy(t, dir, addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	put(t, c, side("green", startTarget(t, "green")))

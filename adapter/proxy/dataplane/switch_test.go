@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/websocket"
 
 	"github.com/ripcord-dev/ripcord"
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -94,7 +95,7 @@ func (l *load) end(t *testing.T) {
 
 func TestSwitchesLoseNothing(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	names := []string{"blue", "green"}
 	current := []*process{startTarget(t, "blue"), startTarget(t, "blue")}

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/net/websocket"
 
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -82,7 +83,7 @@ func over(pool *x509.CertPool, addr string, h2 bool, most uint16) (proto int, bo
 // used without a restart, a broken one is not; and back to plain HTTP.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	dir, addr := t.TempDir(), freeAddress(t)
+	dir, addr := t.TempDir(), port.Address(t)
 	files, pool := freshCertificate(t, dir, "first")
 	_, c := startProxy(t, t.TempDir(), addr)
 	put(t, c, side("blue", startTarget(t, "blue")))

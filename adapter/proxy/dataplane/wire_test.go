@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ripcord-dev/ripcord/adapter/adaptertest/port"
 	"github.com/ripcord-dev/ripcord/adapter/proxy/dataplane"
 )
 
@@ -100,7 +101,7 @@ func (o onebyone) Read(p []byte) (int, error) { return o.r.Read(p[:min(len(p), 1
 func startRaw(t *testing.T, answer string) (addr string, target *rawTarget) {
 	t.Helper()
 	target = startRawTarget(t, answer)
-	addr = freeAddress(t)
+	addr = port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	put(t, c, dataplane.Side{Name: "blue", Targets: []string{target.addr}, Health: side("x").Health})
 	route(t, c, "blue")
@@ -225,7 +226,7 @@ func TestForwarding(t *testing.T) {
 // TestEventsAreFlushed: a stream's first piece comes before its end.
 func TestEventsAreFlushed(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	route(t, c, "blue")
@@ -254,7 +255,7 @@ func TestEventsAreFlushed(t *testing.T) {
 // TestHTTP2: clients may speak HTTP/2 with prior knowledge.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	route(t, c, "blue")
@@ -279,7 +280,7 @@ func TestHTTP2(t *testing.T) {
 // TestBigBodies: bodies larger than every buffer, with and without a length.
 func TestBigBodies(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := port.Address(t)
 	_, c := startProxy(t, t.TempDir(), addr)
 	put(t, c, side("blue", startTarget(t, "blue")))
 	route(t, c, "blue")
