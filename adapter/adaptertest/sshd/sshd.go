@@ -89,7 +89,7 @@ func New(ctx context.Context, dir string, o Options) (*Server, error) {
 		Dir: dir, Key: filepath.Join(dir, "id"), KnownHosts: filepath.Join(dir, "known_hosts"),
 		Home: filepath.Join(dir, "home"), log: filepath.Join(dir, "log"), Port: o.Port,
 	}
-	if err := s.write(o); err != nil {
+	if err := s.write(o); err != nil { //nolint:contextcheck // whether a port is free is seen at once
 		return nil, err
 	}
 	return s, s.start(ctx, program)
