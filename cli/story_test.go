@@ -61,8 +61,14 @@ func ripcord() int {
 // TestStories plays testdata/script: each verb as a person uses it.
 func TestStories(t *testing.T) {
 	t.Parallel()
+	play(t, "testdata/script")
+}
+
+// play plays the stories of a folder.
+func play(t *testing.T, folder string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: folder,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Defer(func() { endAll(e.WorkDir) })
