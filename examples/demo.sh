@@ -81,7 +81,7 @@ failing_release() {
   customers_gone
   expect 'not one request failed' none_failed
   expect 'everybody was on v2 all the time' only v2
-  expect 'no file of v3 is left' test -z "$(find site -path '*v3*')"
+  expect 'no file of v3 is left' test -z "$(find site -name 'v3*')"
 }
 
 killed_release() {
